@@ -1,0 +1,3 @@
+//! systemd-netns puts systemd services into network namespaces of their own.
+
+pub mod interfaces;
