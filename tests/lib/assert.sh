@@ -66,4 +66,8 @@ eventually() {
     done
 }
 
-trap 'status=$?; [ $status -eq 0 ] || not_ok "${0##*/} runs to its end" "stopped with $status"' EXIT
+ended() {
+    local status=$?
+    [ $status -eq 0 ] || not_ok "${0##*/} runs to its end" "stopped with $status"
+}
+trap ended EXIT

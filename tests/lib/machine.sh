@@ -1,23 +1,37 @@
 # shellcheck shell=bash
 # Fixtures for the scripts inside a booted Debian: NICs, a LAN behind them, configuration files, snapshots.
 
-# lan_nic NAME…: each a veth that plays a NIC of this machine; its other end is a port of the LAN's switch. The LAN
-# is a namespace of its own with 192.0.2.1/24 and 2001:db8::1/64, from where `lan COMMAND…` speaks.
+# The LAN is a namespace of its own, 192.0.2.1/24 and 2001:db8::1/64, from where `lan COMMAND…` speaks.
+
+# lan_nic NAME…: each a veth that plays a NIC of this machine; its other end is a port of the LAN's switch.
 lan_nic() {
     local name
     if [ ! -e /run/netns/lan ]; then
         ip netns add lan
         ip -n lan link add switch type bridge
-        ip -n lan address add 192.0.2.1/24 dev switch
-        ip -n lan address add 2001:db8::1/64 dev switch nodad
-        ip -n lan link set lo up
-        ip -n lan link set switch up
+        lan_address switch
     fi
     for name in "$@"; do
         ip link add "$name" type veth peer name "$name" netns lan
         ip -n lan link set "$name" master switch up
     done
 }
+
+# lan_with NIC: the LAN is what hangs on the cable of that NIC, in a virtual machine.
+lan_with() {
+    ip netns add lan
+    ip link set "$1" netns lan
+    lan_address "$1"
+}
+
+lan_address() {
+    ip -n lan address add 192.0.2.1/24 dev "$1"
+    ip -n lan address add 2001:db8::1/64 dev "$1" nodad
+    ip -n lan link set lo up
+    ip -n lan link set "$1" up
+}
+
+nic_with_mac() { ip -j link | jq -r --arg mac "$1" '.[] | select(.address == $mac and .link == null) | .ifname'; }
 
 lan() { ip netns exec lan "$@"; }
 
@@ -37,9 +51,11 @@ netns_conf() {
     systemctl daemon-reload
 }
 
-# sleeper NAME [LINES]: a service that does nothing, with more lines for its [Service] section.
+# sleeper NAME [LINE…]: a service that does nothing, with more lines for its [Service] section. Type=exec: it is
+# inside its namespace when `systemctl start` returns.
 sleeper() {
-    printf '[Service]\nExecStart=/bin/sleep infinity\n%s\n' "${2-}" >"/etc/systemd/system/$1.service"
+    { printf '[Service]\nType=exec\nExecStart=/bin/sleep infinity\n' && printf '%s\n' "${@:2}"; } \
+        >"/etc/systemd/system/$1.service"
     systemctl daemon-reload
 }
 
@@ -50,14 +66,15 @@ main_pid() { systemctl show -P MainPID "$1"; }
 netns_of() { stat -Lc %i "/proc/$1/ns/net"; }
 inode_of() { stat -Lc %i "/run/netns/$1"; }
 
-# snapshot [-n NAMESPACE]: links, addresses and routes, without what counts or runs out.
+# snapshot [-n NAMESPACE]: links, addresses and routes, one a line, but for what the kernel adds by itself.
 snapshot() {
-    ip "$@" -j -d link | jq -S 'map({ifname, address, mtu, altnames, master, kind: .linkinfo.info_kind,
-        up: (.flags | index("UP") != null)}) | sort_by(.ifname)[]' -c
-    ip "$@" -j address | jq -S 'map(.ifname as $link | .addr_info[]
-        | {link: $link, local, prefixlen, broadcast, scope, label})[]' -c | sort
+    ip "$@" -j -d link | jq -cS 'sort_by(.ifname)[] | {ifname, address, mtu, altnames, master,
+        kind: .linkinfo.info_kind, up: (.flags | index("UP") != null)}'
+    ip "$@" -j address | jq -cS '.[] | .ifname as $link | .addr_info[]
+        | select(.family == "inet" or .scope != "link")
+        | {link: $link, local, prefixlen, broadcast, scope, "label"}' | sort
     { ip "$@" -j -4 route show table all; ip "$@" -j -6 route show table all; } |
-        jq -S '.[] | del(.expires, .cacheinfo, .flags)' -c | sort
+        jq -cS '.[] | select(.protocol != "kernel") | del(.expires, .cacheinfo, .flags)' | sort
 }
 
 # reset_machine: what a script may have left, so that the next one starts afresh.
@@ -73,7 +90,7 @@ reset_machine() {
     for name in $(ip netns list | cut -d' ' -f1); do ip netns delete "$name"; done
     for name in $(ip -j link | jq -r '.[] | select(.link_type != "loopback") | .ifname'); do
         # A NIC of the machine itself cannot be deleted, and stays.
-        ip link delete "$name" 2>/dev/null || ip link set "$name" down
+        ip link delete "$name" 2>/dev/null || ip link set "$name" down 2>/dev/null
     done
     rm -rf /run/systemd-netns
     systemctl daemon-reload

@@ -1,3 +1,4 @@
+#!/bin/bash
 # The main job: nginx on a NIC of its own, as the README has it; the machine is as before when nginx stops.
 . /tests/lib/assert.sh
 . /tests/lib/machine.sh
