@@ -13,7 +13,7 @@ END
 netns_conf nginx
 unit=systemd-netns@nginx.service
 after=" $(systemctl show -P After $unit) "
-for name in network-pre.target network.target sysinit.target run-netns-nginx.mount; do
+for name in network-pre.target network.target sysinit.target; do
     check "the namespace comes after $name" test "${after/ $name /}" != "$after"
 done
 check_has 'nginx comes after the namespace' $unit systemctl show -P After nginx
@@ -25,6 +25,10 @@ check_is 'it goes when unneeded' yes "$(systemctl show -P StopWhenUnneeded $unit
 SECONDS=0
 check 'nginx starts' systemctl start nginx
 check 'without waiting for a device' test $SECONDS -lt 10
+
+# systemd makes a unit for the mount of the namespace, and unmounts it at shutdown: not too early.
+ordered() { systemctl show -P After $unit | grep -q run-netns-nginx.mount; }
+check 'shutdown unmounts the namespace after its last use' eventually ordered
 
 # No ordering cycle once everything is part of one start.
 systemctl enable nginx 2>/dev/null
