@@ -1,3 +1,5 @@
 //! systemd-netns puts systemd services into network namespaces of their own.
 
 pub mod interfaces;
+pub mod model;
+pub mod plan;
