@@ -3,3 +3,4 @@
 pub mod interfaces;
 pub mod model;
 pub mod plan;
+pub mod system;
