@@ -217,10 +217,8 @@ fn links_move_and_come_back_as_the_text_says() {
         ip link property add dev p0 altname first altname second; ip link set p1 address 02:00:00:00:00:08
         ip netns add a; ip netns add b";
     let (a, b) = (inside("a"), inside("b"));
-    let there = [
-        Op::MoveLink { from: host("p0"), to: at(&a, "eth0") },
-        Op::MoveLink { from: host("p1"), to: at(&b, "p1") },
-    ];
+    let there =
+        [Op::MoveLink { from: host("p0"), to: at(&a, "eth0") }, Op::MoveLink { from: host("p1"), to: at(&b, "p1") }];
     text_is_deed(setup, &there);
     let back = [
         Op::MoveLink { from: at(&a, "eth0"), to: at(&b, "eth5") },
@@ -248,7 +246,7 @@ fn a_link_stays_when_its_new_name_is_taken() {
     in_world(|| {
         sh("ip netns add a; ip -n a link add eth0 type veth peer name x
             ip link add p0 type veth peer name p1; ip address add 10.0.0.1/24 dev p0; ip link set p0 up
-            ip link property add dev p1 altname eth7");
+            ip link property add dev p1 altname eth7; ip address add 10.0.1.1/24 dev p1");
         for (from, to) in [("p0", "eth0"), ("p1", "eth7")] {
             let op = Op::MoveLink { from: host(from), to: at(&inside("a"), to) };
             let failure = Kernel::new().apply(&[op]).unwrap_err();
@@ -257,6 +255,7 @@ fn a_link_stays_when_its_new_name_is_taken() {
         let seen = observe(&[Netns::Host, inside("a")]).state;
         assert!(seen.link(&host("p0")).is_some() && seen.link(&host("p1")).is_some());
         assert_eq!(seen.netns[&Netns::Host].addresses_of(link("p0")).len(), 1);
+        assert_eq!(seen.netns[&Netns::Host].addresses_of(link("p1")).len(), 1);
         assert_eq!(seen.netns[&inside("a")].links.len(), 3);
     });
 }
@@ -337,6 +336,11 @@ fn some_routes() -> Vec<Route> {
         new("2001:db8:4::/48", "", "").of_kind(RouteKind::Blackhole),
         new("2001:db8:5::/48", "", "").of_kind(RouteKind::Unreachable),
         Route { onlink: true, ..new("2001:db8:6::/48", "2001:db9::1", "eth0") },
+        new("10.77.0.0/16", "", "lo").of_kind(RouteKind::Local),
+        Route { table: 255, ..new("10.78.0.0/16", "", "lo").of_kind(RouteKind::Local) },
+        Route { table: 100, ..new("2001:db8:77::/48", "", "lo").of_kind(RouteKind::Local) },
+        Route { table: 255, ..new("2001:db8:78::/48", "", "lo").of_kind(RouteKind::Local) },
+        Route { metric: 5, ..new("::/0", "fe80::2", "eth0") },
     ]
 }
 
@@ -441,11 +445,8 @@ fn settings_are_those_of_the_namespace() {
         let forwarding = Sysctl::ipv4(link("all"), "forwarding");
         let accept_ra = Sysctl::ipv6(link("eth0.7"), "accept_ra");
         let nothing = Sysctl::ipv6(link("eth9"), "accept_ra");
-        let set = |key: &Sysctl, value: &str| Op::SetSysctl {
-            netns: a.clone(),
-            key: key.clone(),
-            value: value.to_owned(),
-        };
+        let set =
+            |key: &Sysctl, value: &str| Op::SetSysctl { netns: a.clone(), key: key.clone(), value: value.to_owned() };
         let ops = [set(&forwarding, "1"), set(&accept_ra, "0"), set(&nothing, "0"), set(&accept_ra, "2")];
         let failure = Kernel::new().apply(&ops).unwrap_err();
         assert_eq!((failure.index, &failure.error), (2, &Error::NoSetting(nothing.clone())));

@@ -66,7 +66,9 @@ impl Kernel {
         let Some(netns) = run.first().and_then(|(_, op)| op.netns()) else { return Vec::new() };
         let opened = match self.opened(netns) {
             Ok(opened) => opened,
-            Err(error) => return run.iter().map(|(index, _)| Failure { index: *index, error: error.clone() }).collect(),
+            Err(error) => {
+                return run.iter().map(|(index, _)| Failure { index: *index, error: error.clone() }).collect();
+            }
         };
         let (mut resolved, mut unresolved) = (Vec::with_capacity(run.len()), Vec::new());
         for (index, op) in run {
@@ -187,22 +189,32 @@ impl Kernel {
     /// under its old one, without its addresses; hence the look before, and the way back after.
     fn move_link(&mut self, from: &Place, to: &Place) -> Result<(), Error> {
         let there = self.file(&to.netns)?;
-        if self.find(to)?.is_some_and(|_| from.netns != to.netns) {
-            return Err(Error::Refused { errno: Errno::EEXIST, text: Some(format!("there is a link {to}")) });
-        }
         let index = self.opened(&from.netns)?.index(from.link)?;
         let name = Some(to.link).filter(|name| *name != from.link);
-        self.opened(&to.netns)?.indexes.clear();
-        let moved = self.ask_about_links(&from.netns, &request::link::move_to(index, there.as_fd(), name));
-        let Err(error) = moved else { return Ok(()) };
-        let stranded = Place::new(to.netns.clone(), from.link);
-        if name.is_some() && from.netns != to.netns && self.find(from)?.is_none() {
-            if let Some(link) = self.find(&stranded)? {
-                let back = self.file(&from.netns)?;
-                self.ask_about_links(&to.netns, &request::link::move_to(link.index, back.as_fd(), None))?;
+        if from.netns != to.netns {
+            let as_altname = Place::new(from.netns.clone(), to.link);
+            let own = name.is_some() && self.find(&as_altname)?.is_some_and(|seen| seen.index == index);
+            if own || self.find(to)?.is_some() {
+                return Err(Error::Refused { errno: Errno::EEXIST, text: Some(format!("the name {to} is taken")) });
             }
         }
-        Err(error)
+        self.opened(&to.netns)?.indexes.clear();
+        let moved = self.ask_about_links(&from.netns, &request::link::move_to(index, there.as_fd(), name));
+        if moved.is_err() && name.is_some() {
+            self.bring_back(from, &to.netns)?;
+        }
+        moved
+    }
+
+    /// Brings a link back that was moved, but not renamed.
+    fn bring_back(&mut self, from: &Place, strayed_to: &Netns) -> Result<(), Error> {
+        let strayed = Place::new(strayed_to.clone(), from.link);
+        if from.netns == *strayed_to || self.find(from)?.is_some() {
+            return Ok(());
+        }
+        let Some(link) = self.find(&strayed)? else { return Ok(()) };
+        let back = self.file(&from.netns)?;
+        self.ask_about_links(strayed_to, &request::link::move_to(link.index, back.as_fd(), None))
     }
 
     fn find(&mut self, place: &Place) -> Result<Option<Seen>, Error> {

@@ -10,9 +10,9 @@ use super::error::{Error, Failure};
 use super::netns::Namespace;
 use crate::model::Sysctl;
 use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
 use std::io::ErrorKind;
 use std::path::{Component, Path, PathBuf};
-use std::fs;
 
 /// Reads settings; one that does not exist is left out.
 pub(super) fn read(namespace: &Namespace, keys: &BTreeSet<Sysctl>) -> Result<BTreeMap<Sysctl, String>, Error> {

@@ -64,10 +64,7 @@ pub(super) fn u8_at(bytes: &[u8], offset: usize) -> u8 {
 
 /// A number at an offset; 0 when the bytes end before it.
 pub(super) fn u32_at(bytes: &[u8], offset: usize) -> u32 {
-    bytes
-        .get(offset..)
-        .and_then(|rest| rest.first_chunk())
-        .map_or(0, |four| u32::from_ne_bytes(*four))
+    bytes.get(offset..).and_then(|rest| rest.first_chunk()).map_or(0, |four| u32::from_ne_bytes(*four))
 }
 
 /// A number.

@@ -23,14 +23,24 @@ const RTNLGRP_LINK: u32 = 1;
 const RTNLGRP_IPV6_IFADDR: u32 = 9;
 
 /// Waits until there is a link of that name.
-pub(super) fn for_link(namespace: &Namespace, asking: &mut Session, name: LinkName, limit: Duration) -> Result<(), Error> {
+pub(super) fn for_link(
+    namespace: &Namespace,
+    asking: &mut Session,
+    name: LinkName,
+    limit: Duration,
+) -> Result<(), Error> {
     let mut hearing = Session::open_for(namespace, &[RTNLGRP_LINK])?;
     let what = || format!("no link {name} appeared");
     until(&mut hearing, limit, what, || Ok(look_up(asking, name)?.is_some()))
 }
 
 /// Waits until no IPv6 address of the link is tentative, or the link has no carrier to ask others over.
-pub(super) fn for_dad(namespace: &Namespace, asking: &mut Session, name: LinkName, limit: Duration) -> Result<(), Error> {
+pub(super) fn for_dad(
+    namespace: &Namespace,
+    asking: &mut Session,
+    name: LinkName,
+    limit: Duration,
+) -> Result<(), Error> {
     let mut hearing = Session::open_for(namespace, &[RTNLGRP_LINK, RTNLGRP_IPV6_IFADDR])?;
     let what = || format!("duplicate address detection on {name} was not done");
     until(&mut hearing, limit, what, || {

@@ -54,7 +54,8 @@ pub fn dumps(namespaces: &[&str]) -> Vec<(String, Value)> {
     let mut found = Vec::new();
     for namespace in std::iter::once("").chain(namespaces.iter().copied()) {
         let at = if namespace.is_empty() { String::new() } else { format!("-n {namespace} ") };
-        let tables = ["-d address", "-4 -d route show table all", "-6 -d route show table all", "-4 rule", "-6 rule"];
+        let tables =
+            ["-d address", "-4 -d route show table all", "-6 -d route show table all", "-4 -d rule", "-6 -d rule"];
         for table in tables {
             let mut value = ip_json(&format!("{at}{table}"));
             normalize(&mut value);
@@ -73,7 +74,7 @@ fn normalize(value: &mut Value) {
             rows.iter_mut().for_each(normalize);
         }
         Value::Object(fields) => {
-            let chance = ["operstate", "tentative", "stats64", "info_slave_data", "flags", "permaddr"];
+            let chance = ["operstate", "tentative", "stats64", "info_slave_data", "permaddr"];
             fields.retain(|key, _| !chance.contains(&key.as_str()));
             for (key, field) in fields.iter_mut() {
                 match (key.as_str(), field.as_u64()) {
@@ -84,6 +85,12 @@ fn normalize(value: &mut Value) {
                     ("info_data", _) => {
                         let kept = ["id", "protocol"].map(|key| field.get(key).cloned().unwrap_or_default());
                         *field = Value::from(kept.to_vec());
+                    }
+                    ("flags", _) => {
+                        let later = ["LOWER_UP", "NO-CARRIER", "linkdown", "dead"];
+                        let flags = field.as_array().into_iter().flatten();
+                        let kept = flags.filter(|flag| !flag.as_str().is_some_and(|flag| later.contains(&flag)));
+                        *field = kept.cloned().collect();
                     }
                     _ => normalize(field),
                 }

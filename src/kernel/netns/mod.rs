@@ -154,8 +154,8 @@ fn prepare_directory() -> Result<(), Error> {
         .create(directory)
         .map_err(|e| Error::io(format!("create {DIRECTORY}"), &e))?;
     let handle = File::open(directory).map_err(|e| Error::io(format!("open {DIRECTORY}"), &e))?;
-    let _lock = Flock::lock(handle, FlockArg::LockExclusive)
-        .map_err(|(_, e)| Error::system(format!("lock {DIRECTORY}"), e))?;
+    let _lock =
+        Flock::lock(handle, FlockArg::LockExclusive).map_err(|(_, e)| Error::system(format!("lock {DIRECTORY}"), e))?;
     let share = || mount(None::<&str>, directory, None::<&str>, MsFlags::MS_SHARED | MsFlags::MS_REC, None::<&str>);
     match share() {
         // It is no mount yet.

@@ -4,8 +4,8 @@
 //! systemd gives each a control group of the same name (`cgroups(7)`, `systemd.unit(5)`). Processes come and go while
 //! this looks, so one that cannot be read is left out.
 
-use super::{Identity, Namespace};
 use super::super::error::Error;
+use super::{Identity, Namespace};
 use std::fs;
 
 /// A process in a namespace.

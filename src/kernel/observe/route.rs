@@ -1,7 +1,7 @@
 //! Reading routes: `struct rtmsg` and `RTA_*` (`linux/rtnetlink.h`).
 //!
-//! Left out is what the kernel makes by itself (`proto kernel`, `ra`, `redirect`, the local table, cloned routes) and
-//! what expires. What the model has no words for is counted, so that nobody plans anything about it: several next hops
+//! Left out is what the kernel makes by itself (`proto kernel`, `ra`, `redirect`, cloned routes, all but somebody's own
+//! `local` routes in the local table) and what expires. What the model has no words for is counted, so that nobody plans anything about it: several next hops
 //! in IPv4, encapsulations, type of service, source-specific routes. An IPv6 route with several next hops is several
 //! routes to the kernel, and so it is here.
 
@@ -25,6 +25,7 @@ const RTPROT_REDIRECT: u8 = 1;
 const RTPROT_KERNEL: u8 = 2;
 const RTPROT_RA: u8 = 9;
 const RT_TABLE_LOCAL: u32 = 255;
+const RTN_LOCAL: u8 = 2;
 const RTM_F_CLONED: u32 = 0x200;
 const RTNH_F_ONLINK: u32 = 4;
 /// The size of `struct rtmsg`, of `struct rtnexthop`.
@@ -77,7 +78,8 @@ pub(super) fn read(payload: &[u8], family: u8, names: &HashMap<u32, LinkName>, o
             other => hop.take(other, value),
         }
     }
-    if table == RT_TABLE_LOCAL || hops.is_none() && only.is_some_and(|index| index != hop.index) {
+    let in_local = table == RT_TABLE_LOCAL && kind != RTN_LOCAL;
+    if in_local || hops.is_none() && only.is_some_and(|index| index != hop.index) {
         return None;
     }
     let route = |hop: &Hop| {
@@ -133,7 +135,7 @@ fn read_hops(mut bytes: &[u8]) -> Vec<Hop> {
 fn kind_of(number: u8) -> Option<RouteKind> {
     Some(match number {
         1 => RouteKind::Unicast,
-        2 => RouteKind::Local,
+        RTN_LOCAL => RouteKind::Local,
         6 => RouteKind::Blackhole,
         7 => RouteKind::Unreachable,
         8 => RouteKind::Prohibit,
@@ -147,7 +149,5 @@ fn goes_nowhere(kind: RouteKind) -> bool {
 }
 
 /// Both families, with their numbers.
-pub(super) const FAMILIES: [(u8, netlink_packet_route::AddressFamily); 2] = [
-    (INET, netlink_packet_route::AddressFamily::Inet),
-    (INET6, netlink_packet_route::AddressFamily::Inet6),
-];
+pub(super) const FAMILIES: [(u8, netlink_packet_route::AddressFamily); 2] =
+    [(INET, netlink_packet_route::AddressFamily::Inet), (INET6, netlink_packet_route::AddressFamily::Inet6)];
