@@ -4,3 +4,4 @@ pub mod interfaces;
 pub mod kernel;
 pub mod model;
 pub mod plan;
+pub mod system;
