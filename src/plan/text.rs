@@ -227,7 +227,8 @@ impl fmt::Display for RouteWords<'_> {
         if r.metric != default_metric {
             write!(f, " metric {}", r.metric)?;
         }
-        if r.table != TABLE_MAIN {
+        // `ip` puts local routes into the local table unless it is told otherwise.
+        if r.table != TABLE_MAIN || r.kind == RouteKind::Local {
             write!(f, " table {}", r.table)?;
         }
         if r.protocol != Route::BOOT {
