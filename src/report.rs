@@ -8,8 +8,16 @@ use std::fmt::Write;
 pub fn summary(plan: &Plan) -> String {
     let count = |what: fn(&Op) -> bool| plan.ops.iter().filter(|op| what(op)).count();
     let counts = [
-        (count(|op| matches!(op, Op::MoveLink { to, .. } if to.netns != Netns::Host)), "link moved in", "links moved in"),
-        (count(|op| matches!(op, Op::MoveLink { to, .. } if to.netns == Netns::Host)), "link given back", "links given back"),
+        (
+            count(|op| matches!(op, Op::MoveLink { to, .. } if to.netns != Netns::Host)),
+            "link moved in",
+            "links moved in",
+        ),
+        (
+            count(|op| matches!(op, Op::MoveLink { to, .. } if to.netns == Netns::Host)),
+            "link given back",
+            "links given back",
+        ),
         (count(|op| matches!(op, Op::AddLink { kind: Kind::Veth { .. }, .. })), "pair made", "pairs made"),
         (count(|op| matches!(op, Op::AddLink { kind, .. } if kind.name() != "veth")), "link made", "links made"),
         (count(|op| matches!(op, Op::DeleteLink(_))), "link deleted", "links deleted"),
@@ -19,7 +27,11 @@ pub fn summary(plan: &Plan) -> String {
         (count(|op| matches!(op, Op::DeleteRoute { .. })), "route deleted", "routes deleted"),
         (count(|op| matches!(op, Op::AddRule { .. })), "rule added", "rules added"),
         (count(|op| matches!(op, Op::DeleteRule { .. })), "rule deleted", "rules deleted"),
-        (count(|op| matches!(op, Op::SetLink { set, .. } if !matches!(set, LinkSetting::Up(true)))), "property set", "properties set"),
+        (
+            count(|op| matches!(op, Op::SetLink { set, .. } if !matches!(set, LinkSetting::Up(true)))),
+            "property set",
+            "properties set",
+        ),
         (count(|op| matches!(op, Op::Run(_))), "command run", "commands run"),
     ];
     let mut text = String::new();

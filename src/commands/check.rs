@@ -101,11 +101,17 @@ fn dangers(host: &NetnsState, desired: &Desired, loaded: &Loaded) -> Vec<Diagnos
             );
         }
         if let Some(ip) = session.filter(|ip| host.addresses_of(nic).iter().any(|a| a.local.addr() == *ip)) {
-            warn(format!("your own session comes in by {nic} ({ip}): it will be cut off"), "use the console or another NIC");
+            warn(
+                format!("your own session comes in by {nic} ({ip}): it will be cut off"),
+                "use the console or another NIC",
+            );
         }
         if let Some(master) = host.links.get(&nic).and_then(|l| l.master) {
             let place = Place::new(Netns::Host, master);
-            warn(format!("{nic} is a port of {place}, which loses it"), "it becomes a port again when the namespace stops");
+            warn(
+                format!("{nic} is a port of {place}, which loses it"),
+                "it becomes a port again when the namespace stops",
+            );
         }
     }
     found

@@ -15,7 +15,10 @@ pub fn enable(root: &Path, service: &str, netns: Option<&NetnsName>) -> Result<(
         None => service.parse().map_err(|e: crate::model::NameError| Mistakes::one(e.to_string()))?,
     };
     if !config::list(root).contains(&netns) {
-        log::warn!("{} does not exist yet: write it before the service starts", config::interfaces_file(root, &netns).display());
+        log::warn!(
+            "{} does not exist yet: write it before the service starts",
+            config::interfaces_file(root, &netns).display()
+        );
     }
     let news = dropin::enable(root, service, &netns)?;
     tell_systemd(root, news)?;
@@ -33,7 +36,9 @@ pub fn disable(root: &Path, service: &str) -> Result<()> {
     let news = dropin::disable(root, service)?;
     tell_systemd(root, news)?;
     if news {
-        log::info!("{service}.service goes back to the host's network when it is restarted: systemctl restart {service}");
+        log::info!(
+            "{service}.service goes back to the host's network when it is restarted: systemctl restart {service}"
+        );
     } else {
         log::info!("{service}.service was in no namespace");
     }
@@ -48,7 +53,9 @@ fn bare(service: &str) -> Result<&str> {
     }
     for kind in [".socket", ".target", ".timer", ".mount", ".slice", ".scope", ".path", ".device", ".swap"] {
         if name.ends_with(kind) {
-            return Err(Mistakes::one(format!("{service} is not a service: only services have a network namespace")).into());
+            return Err(
+                Mistakes::one(format!("{service} is not a service: only services have a network namespace")).into()
+            );
         }
     }
     Ok(name)

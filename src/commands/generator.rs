@@ -62,6 +62,8 @@ mod tests {
         assert_eq!(escape("a-b"), r"a\x2db");
         assert_eq!(escape("100%"), r"100\x25");
         let text = drop_in(&"nginx".parse().unwrap(), &["a-b".parse().unwrap()]);
-        assert!(text.ends_with("Wants=sys-subsystem-net-devices-a\\x2db.device\nAfter=sys-subsystem-net-devices-a\\x2db.device\n"));
+        assert!(text.ends_with(
+            "Wants=sys-subsystem-net-devices-a\\x2db.device\nAfter=sys-subsystem-net-devices-a\\x2db.device\n"
+        ));
     }
 }

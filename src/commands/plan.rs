@@ -19,7 +19,9 @@ pub fn plan(root: &Path, name: &NetnsName, stop: bool) -> Result<()> {
         teardown(&look(name, record.as_ref(), None)?.state, owned)
     } else {
         if record.as_ref().is_some_and(is_left_over) {
-            log::warn!("{name} is half-made: a start first finishes what was left undone (systemd-netns plan {name} --stop)");
+            log::warn!(
+                "{name} is half-made: a start first finishes what was left undone (systemd-netns plan {name} --stop)"
+            );
         }
         let (desired, loaded) = load(root, name)?;
         let current = look(name, record.as_ref(), Some(&desired))?;

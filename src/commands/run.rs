@@ -10,8 +10,12 @@ use std::os::unix::process::CommandExt;
 /// Replaces this process by the command, inside. Returns only when that fails.
 pub fn run(name: &NetnsName, command: &[OsString]) -> Result<()> {
     let (program, arguments) = command.split_first().context("no command")?;
-    Namespace::named(name).with_context(|| format!("there is no namespace {name}"))?.enter()?;
-    hook::enter_view(name)?;
-    let error = std::process::Command::new(program).args(arguments).exec();
-    Err(error).with_context(|| format!("run {}", program.to_string_lossy()))
+    let namespace = Namespace::named(name).with_context(|| format!("there is no namespace {name}"))?;
+    // The program that is executed inherits the namespaces of the thread that executes it.
+    let failed = namespace.within(|| -> Result<()> {
+        hook::enter_view(name)?;
+        let error = std::process::Command::new(program).args(arguments).exec();
+        Err(error).with_context(|| format!("run {}", program.to_string_lossy()))
+    });
+    failed.context("enter the namespace")?
 }

@@ -147,7 +147,9 @@ fn origin(name: LinkName, link: &Link, owned: Option<&Owned>) -> String {
         Some(Kind::Vlan { parent: Some(parent), id, .. }) => {
             format!("VLAN {id} on {}{}", parent.link, if parent.netns == Netns::Host { " of the host" } else { "" })
         }
-        _ if owned.is_some_and(|o| o.made.iter().any(|p| p.link == name && p.netns != Netns::Host)) => "made".to_owned(),
+        _ if owned.is_some_and(|o| o.made.iter().any(|p| p.link == name && p.netns != Netns::Host)) => {
+            "made".to_owned()
+        }
         _ => "not from the files".to_owned(),
     }
 }

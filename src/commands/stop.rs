@@ -65,7 +65,11 @@ pub(super) fn stop_locked(name: &NetnsName, record: &Record) -> Result<()> {
 fn went_by_itself(failed: &Failed) -> bool {
     let deletes = matches!(
         failed.op,
-        Op::DeleteLink(_) | Op::DeleteNetns(_) | Op::DeleteRoute { .. } | Op::DeleteAddress { .. } | Op::DeleteRule { .. }
+        Op::DeleteLink(_)
+            | Op::DeleteNetns(_)
+            | Op::DeleteRoute { .. }
+            | Op::DeleteAddress { .. }
+            | Op::DeleteRule { .. }
     );
     deletes && failed.error.downcast_ref::<crate::kernel::Error>().is_some_and(crate::kernel::Error::is_absent)
 }
