@@ -1,0 +1,169 @@
+//! What the files ask for, and what this program answers for.
+
+use super::{Address, Link, LinkName, Netns, NetnsName, NetnsState, Place, Route, Rule, State, Sysctl};
+use serde::{Deserialize, Serialize};
+use std::time::Duration;
+
+/// The meaning of all files of one service's namespace.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Desired {
+    /// The service's namespace.
+    pub netns: NetnsName,
+    /// Links in the order of the files; `lo` of every namespace that is made is among them.
+    pub links: Vec<DesiredLink>,
+    /// Policy rules.
+    pub rules: Vec<(Netns, Rule)>,
+    /// Settings of whole namespaces, such as forwarding.
+    pub sysctls: Vec<(Netns, Sysctl, String)>,
+}
+
+/// A link that the files name.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DesiredLink {
+    /// Where it shall be.
+    pub place: Place,
+    /// Its properties. Without a kind it is one that exists, there or on the host.
+    pub link: Link,
+    /// The host's name for it where that differs (`rename`).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub from: Option<LinkName>,
+    /// What if it does not exist.
+    pub presence: Presence,
+    /// Its settings, written before it goes up.
+    pub sysctls: Vec<(Sysctl, String)>,
+    /// Its stanzas in the order of the file, each with its addresses, routes and commands.
+    pub stanzas: Vec<Stanza>,
+}
+
+/// What is done about a link that does not exist and is not made here.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Presence {
+    /// It is a mistake.
+    Required,
+    /// A `pre-up` command may make it, in the namespace of its place; it must be there after that.
+    MadeByCommand,
+    /// It belongs to the host, stays there and is not ours; its properties are restored at the end.
+    Borrowed,
+}
+
+/// An `iface` stanza's addresses, routes and commands.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Stanza {
+    /// Addresses in order.
+    #[serde(default)]
+    pub addresses: Vec<Address>,
+    /// Routes in order.
+    #[serde(default)]
+    pub routes: Vec<Route>,
+    /// How long to wait for duplicate address detection; none when there is nothing to wait for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub dad: Option<Duration>,
+    /// What commands see, but for `MODE`, `PHASE` and `PATH`; empty when there are no commands.
+    #[serde(default)]
+    pub environment: Vec<(String, String)>,
+    /// `pre-up` lines.
+    #[serde(default)]
+    pub pre_up: Vec<String>,
+    /// `up` and `post-up` lines.
+    #[serde(default)]
+    pub up: Vec<String>,
+    /// `down` and `pre-down` lines.
+    #[serde(default)]
+    pub down: Vec<String>,
+    /// `post-down` lines.
+    #[serde(default)]
+    pub post_down: Vec<String>,
+}
+
+impl DesiredLink {
+    /// The name that it has on the host before it is taken.
+    pub fn host_name(&self) -> LinkName {
+        self.from.unwrap_or(self.place.link)
+    }
+
+    /// The addresses of all its stanzas.
+    pub fn addresses(&self) -> impl Iterator<Item = &Address> {
+        self.stanzas.iter().flat_map(|s| &s.addresses)
+    }
+
+    /// The routes of all its stanzas.
+    pub fn routes(&self) -> impl Iterator<Item = &Route> {
+        self.stanzas.iter().flat_map(|s| &s.routes)
+    }
+}
+
+impl Stanza {
+    /// Whether its commands are those of `other`, with the same environment.
+    pub fn same_commands(&self, other: &Stanza) -> bool {
+        self.pre_up == other.pre_up
+            && self.up == other.up
+            && self.down == other.down
+            && self.post_down == other.post_down
+            && (!self.has_commands() || self.environment == other.environment)
+    }
+
+    /// Whether there is any command in it.
+    pub fn has_commands(&self) -> bool {
+        ![&self.pre_up, &self.up, &self.down, &self.post_down].into_iter().all(Vec::is_empty)
+    }
+}
+
+impl Desired {
+    /// The link at a place.
+    pub fn link(&self, place: &Place) -> Option<&DesiredLink> {
+        self.links.iter().find(|l| l.place == *place)
+    }
+
+    /// The namespaces that it makes.
+    pub fn made_netns(&self) -> Vec<Netns> {
+        vec![Netns::Named(self.netns.clone())]
+    }
+
+    /// The state that satisfies it.
+    pub fn state(&self) -> State {
+        let mut state = State::default();
+        for netns in self.made_netns() {
+            state.netns.insert(netns, NetnsState::default());
+        }
+        for l in &self.links {
+            let ns = state.netns.entry(l.place.netns.clone()).or_default();
+            ns.links.insert(l.place.link, l.link.clone());
+            ns.sysctls.extend(l.sysctls.iter().cloned());
+            let addresses: Vec<Address> = l.addresses().cloned().collect();
+            if !addresses.is_empty() {
+                ns.addresses.insert(l.place.link, addresses);
+            }
+            ns.routes.extend(l.routes().cloned());
+        }
+        for (netns, rule) in &self.rules {
+            state.netns.entry(netns.clone()).or_default().rules.push(rule.clone());
+        }
+        for (netns, key, value) in &self.sysctls {
+            state.netns.entry(netns.clone()).or_default().sysctls.insert(key.clone(), value.clone());
+        }
+        state
+    }
+}
+
+/// What this program answers for in one service's namespace. It is written down before anything is changed, so that
+/// [`stop`](crate) can undo a start that was killed half-way, whatever became of the files.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Owned {
+    /// What was applied last, or is being applied.
+    pub desired: Desired,
+    /// The host's links that moved into a namespace.
+    pub taken: Vec<Taken>,
+    /// The host's side as it was: links taken or borrowed with their addresses and routes, settings changed.
+    pub before: NetnsState,
+    /// Links that this program made, wherever they are.
+    pub made: Vec<Place>,
+}
+
+/// A link that moved from the host into a namespace.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Taken {
+    /// Its name on the host.
+    pub name: LinkName,
+    /// Where it went.
+    pub place: Place,
+}

@@ -1,0 +1,27 @@
+//! The nouns: names that are valid by construction, links, addresses, routes, rules, and the [`State`] made of them.
+//!
+//! Plain ordered values. This module knows neither where they come from (files, the kernel) nor what is done with
+//! them, and names nothing else of the crate.
+//!
+//! One [`State`] type serves both as *current* (every property known) and as *desired* (a property that is `None`
+//! is one nobody asked for). [`State::satisfies`] is the relation between the two.
+
+mod address;
+mod desired;
+mod link;
+mod mac;
+mod name;
+mod route;
+mod rule;
+mod state;
+mod sysctl;
+
+pub use address::{Address, Scope};
+pub use desired::{Desired, DesiredLink, Owned, Presence, Stanza, Taken};
+pub use link::{Kind, Link, VlanProtocol};
+pub use mac::MacAddr;
+pub use name::{LinkName, NameError, Netns, NetnsName, Place};
+pub use route::{Route, RouteKind, TABLE_MAIN};
+pub use rule::{Rule, RuleAction};
+pub use state::{NetnsState, State};
+pub use sysctl::Sysctl;

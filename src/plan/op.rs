@@ -1,0 +1,220 @@
+//! [`Op`]: one change to one thing.
+
+use crate::model::{Address, Kind, LinkName, MacAddr, Netns, NetnsName, Place, Route, Rule, Sysctl};
+use std::time::Duration;
+
+/// Changes in the order in which they are made.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Plan {
+    /// The changes.
+    pub ops: Vec<Op>,
+    /// What the user should know about them: one sentence each.
+    pub notes: Vec<String>,
+}
+
+impl Plan {
+    /// Whether there is nothing to do.
+    pub fn is_empty(&self) -> bool {
+        self.ops.is_empty()
+    }
+}
+
+/// One change to one thing.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Op {
+    /// Makes a namespace, with `lo` down.
+    AddNetns(NetnsName),
+    /// Removes a namespace's name; the kernel ends it when nobody uses it any more.
+    DeleteNetns(NetnsName),
+    /// Makes a link. A VLAN's parent or a pair's other end may be in another namespace.
+    AddLink {
+        /// Where.
+        place: Place,
+        /// What. The place inside it is never `None`.
+        kind: Kind,
+    },
+    /// Deletes a link, and the other end of a pair with it.
+    DeleteLink(Place),
+    /// Moves a link to another namespace and renames it in the same request.
+    MoveLink {
+        /// Where it is.
+        from: Place,
+        /// Where it shall be.
+        to: Place,
+    },
+    /// Changes one property of a link.
+    SetLink {
+        /// Which.
+        place: Place,
+        /// What.
+        set: LinkSetting,
+    },
+    /// Adds an address; it is an error if it is there.
+    AddAddress {
+        /// The link.
+        place: Place,
+        /// The address.
+        address: Address,
+    },
+    /// Gives an address that is there another lifetime.
+    ChangeAddress {
+        /// The link.
+        place: Place,
+        /// The address as it shall be.
+        address: Address,
+    },
+    /// Deletes an address.
+    DeleteAddress {
+        /// The link.
+        place: Place,
+        /// The address.
+        address: Address,
+    },
+    /// Adds a route; it is an error if one with its key is there.
+    AddRoute {
+        /// The namespace.
+        netns: Netns,
+        /// The route.
+        route: Route,
+    },
+    /// Puts a route in the place of the one with its key, without a moment in between.
+    ReplaceRoute {
+        /// The namespace.
+        netns: Netns,
+        /// The route.
+        route: Route,
+    },
+    /// Deletes a route.
+    DeleteRoute {
+        /// The namespace.
+        netns: Netns,
+        /// The route.
+        route: Route,
+    },
+    /// Adds a policy rule.
+    AddRule {
+        /// The namespace.
+        netns: Netns,
+        /// The rule.
+        rule: Rule,
+    },
+    /// Deletes a policy rule.
+    DeleteRule {
+        /// The namespace.
+        netns: Netns,
+        /// The rule.
+        rule: Rule,
+    },
+    /// Writes a kernel setting.
+    SetSysctl {
+        /// The namespace.
+        netns: Netns,
+        /// The setting.
+        key: Sysctl,
+        /// The value.
+        value: String,
+    },
+    /// Waits until a link exists that a command made.
+    AwaitLink(Place),
+    /// Waits until no address of the link is tentative. A duplicate is an error; a link without carrier is not waited for.
+    AwaitDad {
+        /// The link.
+        place: Place,
+        /// The longest wait.
+        limit: Duration,
+    },
+    /// Runs a command of the user's.
+    Run(Command),
+}
+
+/// One property of a link.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum LinkSetting {
+    /// `IFF_UP`.
+    Up(bool),
+    /// The MTU in bytes.
+    Mtu(u32),
+    /// The hardware address.
+    Mac(MacAddr),
+    /// The free text; empty removes it.
+    Alias(String),
+    /// The master; none frees it.
+    Master(Option<LinkName>),
+    /// Another name for it.
+    AddAltname(String),
+    /// One other name less.
+    DeleteAltname(String),
+}
+
+/// A line of the user's, for `/bin/sh -c`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Command {
+    /// The namespace that it runs in.
+    pub netns: Netns,
+    /// The link that it belongs to.
+    pub link: LinkName,
+    /// When.
+    pub phase: Phase,
+    /// The line.
+    pub line: String,
+    /// The environment, complete but for `PATH`.
+    pub environment: Vec<(String, String)>,
+}
+
+/// ifupdown's four phases.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Phase {
+    /// Before the link is configured.
+    PreUp,
+    /// After it was configured.
+    PostUp,
+    /// Before it is taken down.
+    PreDown,
+    /// After it was taken down.
+    PostDown,
+}
+
+impl Phase {
+    /// The value of `PHASE`.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Phase::PreUp => "pre-up",
+            Phase::PostUp => "post-up",
+            Phase::PreDown => "pre-down",
+            Phase::PostDown => "post-down",
+        }
+    }
+
+    /// The value of `MODE`.
+    pub fn mode(self) -> &'static str {
+        match self {
+            Phase::PreUp | Phase::PostUp => "start",
+            Phase::PreDown | Phase::PostDown => "stop",
+        }
+    }
+}
+
+impl Op {
+    /// The namespace whose kernel tables it changes; none for the namespaces themselves.
+    pub fn netns(&self) -> Option<&Netns> {
+        match self {
+            Op::AddNetns(_) | Op::DeleteNetns(_) => None,
+            Op::AddLink { place, .. }
+            | Op::DeleteLink(place)
+            | Op::MoveLink { from: place, .. }
+            | Op::SetLink { place, .. }
+            | Op::AddAddress { place, .. }
+            | Op::ChangeAddress { place, .. }
+            | Op::DeleteAddress { place, .. }
+            | Op::AwaitLink(place)
+            | Op::AwaitDad { place, .. } => Some(&place.netns),
+            Op::AddRoute { netns, .. }
+            | Op::ReplaceRoute { netns, .. }
+            | Op::DeleteRoute { netns, .. }
+            | Op::AddRule { netns, .. }
+            | Op::DeleteRule { netns, .. }
+            | Op::SetSysctl { netns, .. } => Some(netns),
+            Op::Run(command) => Some(&command.netns),
+        }
+    }
+}
