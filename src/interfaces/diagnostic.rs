@@ -3,7 +3,7 @@
 //! A parser never fails. It returns what it understood together with diagnostics, so that all mistakes
 //! of all files reach the user at once. This module knows texts and positions, and nothing of networking.
 
-use std::fmt;
+use std::fmt::{self, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -76,6 +76,12 @@ pub struct Spanned<T> {
 /// A word of a text.
 pub type Word = Spanned<String>;
 
+impl AsRef<str> for Word {
+    fn as_ref(&self) -> &str {
+        &self.value
+    }
+}
+
 impl<T> Spanned<T> {
     /// Another value at the same place.
     pub fn map<U>(self, f: impl FnOnce(T) -> U) -> Spanned<U> {
@@ -87,6 +93,37 @@ impl Word {
     /// The word's text.
     pub fn as_str(&self) -> &str {
         &self.value
+    }
+
+    /// The place of a part of the word, by byte offset and length; it ends where its line ends.
+    ///
+    /// A value with continuation lines was joined from the source verbatim, without each `\` and its newline, so the
+    /// place is found by counting along the lines. A value that is not what the source says at its place gives the
+    /// place of the whole.
+    pub fn part(&self, offset: usize, len: usize) -> Span {
+        let piece = |line: u32, start: usize, left: usize| Span {
+            source: Arc::clone(&self.span.source),
+            line,
+            start: start as u32,
+            len: len.min(left) as u32,
+        };
+        let (first, start) = (self.span.len as usize, self.span.start as usize);
+        if offset < first || first == self.value.len() {
+            return piece(self.span.line, start + offset, first.saturating_sub(offset));
+        }
+        let mut offset = offset - first;
+        for (number, line) in (1..).zip(self.span.source.text().split('\n')).skip(self.span.line as usize) {
+            let body = line.strip_suffix('\\');
+            let here = body.unwrap_or(line).len();
+            if offset < here {
+                return piece(number, offset, here - offset);
+            }
+            if body.is_none() {
+                break;
+            }
+            offset -= here;
+        }
+        self.span.clone()
     }
 }
 
@@ -156,17 +193,26 @@ impl fmt::Display for Diagnostic {
             Severity::Error => "error",
         };
         match &self.span {
-            None => write!(f, "{severity}: {}", self.message)?,
+            None => write_printable(f, format_args!("{severity}: {}", self.message))?,
             Some(span) => {
-                write!(f, "{span}: {severity}: {}", self.message)?;
+                write_printable(f, format_args!("{span}: {severity}: {}", self.message))?;
                 write_excerpt(f, span)?;
             }
         }
         if let Some(help) = &self.help {
-            write!(f, "\n    help: {help}")?;
+            f.write_str("\n    ")?;
+            write_printable(f, format_args!("help: {help}"))?;
         }
         Ok(())
     }
+}
+
+/// Writes on one line, control characters escaped: words and paths of a configuration must not reach a terminal as
+/// commands.
+fn write_printable(f: &mut fmt::Formatter<'_>, text: fmt::Arguments<'_>) -> fmt::Result {
+    text.to_string()
+        .chars()
+        .try_for_each(|c| if c.is_control() { write!(f, "{}", c.escape_default()) } else { f.write_char(c) })
 }
 
 /// How much of a long line is shown on either side of the caret, in characters.

@@ -1,6 +1,7 @@
 //! The syntax tree of interfaces(5): stanzas with positions, in file order, nothing resolved.
 
 use super::diagnostic::{Span, Word};
+use super::lines::is_space;
 
 /// One stanza. Files that `source` names are already inserted in its place.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -83,17 +84,12 @@ pub struct LinkNetns {
 }
 
 impl Opt {
-    /// The white-space separated words of the value with their places.
+    /// The white-space separated words of the value with their places, also on continuation lines.
     pub fn words(&self) -> impl Iterator<Item = Word> + '_ {
         let text = self.value.value.as_str();
-        text.split_ascii_whitespace().map(move |word| {
+        text.split(|c: char| u8::try_from(c).is_ok_and(is_space)).filter(|word| !word.is_empty()).map(move |word| {
             let offset = word.as_ptr() as usize - text.as_ptr() as usize;
-            let span = Span {
-                start: self.value.span.start.saturating_add(offset as u32),
-                len: word.len() as u32,
-                ..self.value.span.clone()
-            };
-            Word { value: word.to_owned(), span }
+            Word { value: word.to_owned(), span: self.value.part(offset, word.len()) }
         })
     }
 }
