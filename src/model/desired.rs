@@ -24,6 +24,9 @@ pub struct DesiredLink {
     pub place: Place,
     /// Its properties. Without a kind it is one that exists, there or on the host.
     pub link: Link,
+    /// The host's name for it where that differs (`rename`).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub from: Option<LinkName>,
     /// What if it does not exist.
     pub presence: Presence,
     /// Its settings, written before it goes up.
