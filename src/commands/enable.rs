@@ -15,10 +15,8 @@ pub fn enable(root: &Path, service: &str, netns: Option<&NetnsName>) -> Result<(
         None => service.parse().map_err(|e: crate::model::NameError| Mistakes::one(e.to_string()))?,
     };
     if !config::list(root).contains(&netns) {
-        log::warn!(
-            "{} does not exist yet: write it before the service starts",
-            config::interfaces_file(root, &netns).display()
-        );
+        let file = root.join("etc/netns").join(netns.as_str()).join("network/interfaces");
+        log::warn!("{} does not exist yet: write it before the service starts", file.display());
     }
     let news = dropin::enable(root, service, &netns)?;
     tell_systemd(root, news)?;

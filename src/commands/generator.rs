@@ -14,7 +14,8 @@ use std::path::Path;
 pub fn run(directory: Option<&OsStr>) -> Result<()> {
     let directory = Path::new(directory.context("a generator is run by systemd, with a directory")?);
     for netns in config::list(Path::new("/")) {
-        let nics = config::host_links(Path::new("/"), &netns);
+        let Some(desired) = config::load(Path::new("/"), &netns, &config::Nothing).desired else { continue };
+        let nics = config::host_links(&desired);
         if nics.is_empty() {
             continue;
         }

@@ -58,9 +58,9 @@ impl Machine<'_> {
     fn known(&self) -> &(Vec<LinkName>, Vec<LinkName>) {
         self.links.get_or_init(|| {
             let host = look::link_names(&Netns::Host);
-            let mut all = [host.clone(), look::link_names(&Netns::Named(self.netns.clone()))].concat();
-            all.sort();
-            all.dedup();
+            let inside = look::link_names(&Netns::Named(self.netns.clone()));
+            let more = inside.into_iter().filter(|name| !host.contains(name));
+            let all = host.iter().copied().chain(more).collect();
             (host, all)
         })
     }

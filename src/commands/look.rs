@@ -54,11 +54,13 @@ pub(super) fn is_left_over(record: &Record) -> bool {
     record.progress == Progress::Unfinished
 }
 
-/// The names of the links of a namespace; none when it cannot be looked at.
+/// The names of the links of a namespace in the order of their indexes; none when it cannot be looked at.
 pub(super) fn link_names(netns: &Netns) -> Vec<LinkName> {
     let wanted = Wanted { netns: [netns.clone()].into(), ..Wanted::default() };
-    let links = Kernel::new().observe(&wanted).ok().and_then(|mut s| s.state.netns.remove(netns));
-    links.map(|n| n.links.into_keys().collect()).unwrap_or_default()
+    let Ok(observed) = Kernel::new().observe(&wanted) else { return Vec::new() };
+    let mut links: Vec<(u32, LinkName)> = observed.indexes.iter().map(|(place, index)| (*index, place.link)).collect();
+    links.sort_unstable();
+    links.into_iter().map(|(_, name)| name).collect()
 }
 
 fn wanted(desired: Option<&Desired>, owned: Option<&Owned>) -> Wanted {
