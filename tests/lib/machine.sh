@@ -54,7 +54,7 @@ netns_conf() {
 # sleeper NAME [LINE…]: a service that does nothing, with more lines for its [Service] section. Type=exec: it is
 # inside its namespace when `systemctl start` returns.
 sleeper() {
-    { printf '[Service]\nType=exec\nExecStart=/bin/sleep infinity\n' && printf '%s\n' "${@:2}"; } \
+    { printf '[Unit]\nStartLimitIntervalSec=0\n[Service]\nType=exec\nExecStart=/bin/sleep infinity\n' && printf '%s\n' "${@:2}"; } \
         >"/etc/systemd/system/$1.service"
     systemctl daemon-reload
 }

@@ -23,13 +23,14 @@ iface eth0 inet static
     up ip tuntap add tun7 mode tun
     up ip rule add from 192.0.2.2 table 100
     up ip netns exec nginx true
-    up sleep 1000 &
+    up /run/hooks-daemon 1000 &
     up readlink /proc/self/ns/net >/run/hooks-namespace
     up ! touch /usr/hooks-were-here
     down echo down >>/var/log/hooks.log
-    down pgrep -x sleep >>/var/log/hooks.log
+    down pgrep -x hooks-daemon >>/var/log/hooks.log
     post-down echo post-down >>/var/log/hooks.log
 END
+cp /bin/sleep /run/hooks-daemon
 rm -f /var/log/hooks.log
 forward=$(sysctl -n net.ipv4.ip_forward)
 check 'nginx starts' systemctl start nginx
@@ -45,11 +46,11 @@ check_has 'so are nftables rules' 'table inet hooks' ip netns exec nginx nft lis
 check_is 'sysctl works on the namespace' 1 "$(ip netns exec nginx sysctl -n net.ipv4.ip_forward)"
 check_is 'not on the host' "$forward" "$(sysctl -n net.ipv4.ip_forward)"
 check 'a tun device is there' ip -n nginx link show dev tun7
-sleeping=$(pgrep -x sleep)
-check_is 'a daemon that they left runs in the namespace' "$(inode_of nginx)" "$(netns_of "$sleeping")"
+daemon=$(pgrep -x hooks-daemon)
+check_is 'a daemon that they left runs in the namespace' "$(inode_of nginx)" "$(netns_of "$daemon")"
 check 'nginx stops' systemctl stop nginx
 check 'the namespace goes' eventually inactive systemd-netns@nginx
-check_is 'down commands ran once each, while the daemon still lived' "up down $sleeping post-down" \
+check_is 'down commands ran once each, while the daemon still lived' "up down $daemon post-down" \
     "$(tr '\n' ' ' </var/log/hooks.log | sed 's/ $//')"
-check_not 'the daemon has gone' pgrep -x sleep
+check_not 'the daemon has gone' pgrep -x hooks-daemon
 rm -f {/run,/etc,/tmp}/hooks-were-here /etc/hooks.rules /run/hooks-* /var/log/hooks.log

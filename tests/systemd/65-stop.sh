@@ -45,7 +45,7 @@ systemctl start nginx
 ip link add eth0 type veth peer name other
 check 'the name was taken: nginx stops' systemctl stop nginx
 check 'the namespace goes' eventually inactive systemd-netns@nginx
-check_has 'the log names the NIC' 'eth0' journalctl -o cat -u systemd-netns@nginx -n 5
+check_has 'the log says that the name was taken' 'eth0 is taken' journalctl -o cat -u systemd-netns@nginx -n 20
 check_has 'the NIC is back under another name' '02:00:00:00:00:02' ip -br link
 ip link delete other
 found=$(nic_with_mac 02:00:00:00:00:02)
@@ -54,14 +54,15 @@ ip link set "$found" name eth0 up
 
 configure
 systemctl start nginx
-ip -n nginx link set eth0 name renamed down
-ip -n nginx link set renamed name away0
-check 'the NIC was renamed inside: nginx stops' systemctl stop nginx
-check 'the namespace goes' eventually inactive systemd-netns@nginx
-check_has 'the NIC is back' '02:00:00:00:00:02' ip -br link show dev eth0
-
-systemctl start nginx
 systemctl stop nginx
 eventually inactive systemd-netns@nginx
 check 'stop on what is stopped does nothing' systemd-netns stop nginx
 check 'stop of what never was does nothing' systemd-netns stop never
+
+configure
+systemctl start nginx
+ip -n nginx link set eth0 down
+ip -n nginx link set eth0 name away0
+check 'the NIC was renamed inside: nginx stops' systemctl stop nginx
+check 'the namespace goes' eventually inactive systemd-netns@nginx
+check_has 'the NIC is back' '02:00:00:00:00:02' ip -br link show dev eth0

@@ -20,6 +20,10 @@ for file in /usr/sbin/systemd-netns /usr/share/systemd-netns-helper/netns.conf \
     check "it has $file" test -s "$file"
 done
 check 'systemd finds no fault in the unit' systemd-analyze verify --man=no systemd-netns@nginx.service
+# 6.3 of 10 on 252, 6.1 on 257: what is left is needed by the administrator's own commands, the unit says which.
+cp /usr/lib/systemd/system/systemd-netns@.service /run/systemd-netns@nginx.service
+check 'the unit is as confined as it was' \
+    systemd-analyze security --no-pager --offline=true --threshold=64 /run/systemd-netns@nginx.service
 
 untouched() {
     [ "$(inode_of nginx)" = "$inode" ] && [ "$(main_pid nginx)" = "$pid" ] && systemctl -q is-active nginx systemd-netns@nginx

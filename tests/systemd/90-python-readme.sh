@@ -62,9 +62,9 @@ END
 systemctl stop nginx.service
 systemctl daemon-reload
 check 'nginx starts' systemctl start nginx.service
+check 'it answers' fetch 192.0.2.2
 # "Controlling the behavior"
 check_is 'ip netns pids lists all of nginx' "$(pgrep -x nginx | sort)" "$(ip netns pids nginx | sort)"
-check 'it answers' fetch 192.0.2.2
 
 check 'service1 starts' systemctl start service1
 check 'and service2 with it' systemctl is-active service2
