@@ -127,10 +127,10 @@ pub(super) fn mtus(drafts: &[Draft<'_>], machine: &Machine<'_>, report: &mut Rep
             continue;
         };
         let present = mtus[*parent].or_else(|| present_mtu(&drafts[*parent], &index, &mtus, drafts, machine));
-        if let (Some(wanted), Some(present)) = (mtus[i], present) {
-            if present <= wanted {
-                mtus[*parent] = Some(wanted);
-            }
+        if let (Some(wanted), Some(present)) = (mtus[i], present)
+            && present <= wanted
+        {
+            mtus[*parent] = Some(wanted);
         }
     }
     mtus

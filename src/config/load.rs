@@ -34,6 +34,13 @@ pub struct Loaded {
     pub files: Vec<PathBuf>,
 }
 
+impl Loaded {
+    /// Whether nothing may be applied.
+    pub fn has_errors(&self) -> bool {
+        self.desired.is_none()
+    }
+}
+
 /// Reads the files of a namespace below `root` and says what they mean.
 pub fn load(root: &Path, netns: &NetnsName, surroundings: &dyn Surroundings) -> Loaded {
     let mut report = Report::default();
