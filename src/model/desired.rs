@@ -75,6 +75,23 @@ pub struct Stanza {
     pub post_down: Vec<String>,
 }
 
+impl DesiredLink {
+    /// The name that it has on the host before it is taken.
+    pub fn host_name(&self) -> LinkName {
+        self.from.unwrap_or(self.place.link)
+    }
+
+    /// The addresses of all its stanzas.
+    pub fn addresses(&self) -> impl Iterator<Item = &Address> {
+        self.stanzas.iter().flat_map(|s| &s.addresses)
+    }
+
+    /// The routes of all its stanzas.
+    pub fn routes(&self) -> impl Iterator<Item = &Route> {
+        self.stanzas.iter().flat_map(|s| &s.routes)
+    }
+}
+
 impl Stanza {
     /// Whether its commands are those of `other`, with the same environment.
     pub fn same_commands(&self, other: &Stanza) -> bool {
@@ -112,11 +129,11 @@ impl Desired {
             let ns = state.netns.entry(l.place.netns.clone()).or_default();
             ns.links.insert(l.place.link, l.link.clone());
             ns.sysctls.extend(l.sysctls.iter().cloned());
-            let addresses: Vec<Address> = l.stanzas.iter().flat_map(|s| s.addresses.iter().cloned()).collect();
+            let addresses: Vec<Address> = l.addresses().cloned().collect();
             if !addresses.is_empty() {
                 ns.addresses.insert(l.place.link, addresses);
             }
-            ns.routes.extend(l.stanzas.iter().flat_map(|s| s.routes.iter().cloned()));
+            ns.routes.extend(l.routes().cloned());
         }
         for (netns, rule) in &self.rules {
             state.netns.entry(netns.clone()).or_default().rules.push(rule.clone());

@@ -79,8 +79,10 @@ impl Route {
     #[must_use]
     pub fn of_kind(mut self, kind: RouteKind) -> Self {
         self.kind = kind;
-        if kind != RouteKind::Unicast {
-            self.scope = Scope::GLOBAL;
+        match kind {
+            RouteKind::Unicast => {}
+            RouteKind::Local if self.to.addr().is_ipv4() => self.scope = Scope::HOST,
+            _ => self.scope = Scope::GLOBAL,
         }
         self
     }

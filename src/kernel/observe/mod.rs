@@ -1,0 +1,195 @@
+//! [`Kernel::observe`]: what namespaces hold, as a [`State`].
+//!
+//! Theory: for each namespace a dump of the links, the addresses, the routes of both families and the rules; each row is
+//! read by a checked view straight into the model, because a host may have very many routes. What the kernel makes by
+//! itself is left out (see the modules of each table), as a [`State`] has only what somebody decided. At last the
+//! places of links that links stand on are worked out across the namespaces that were looked at, by the numbers that
+//! namespaces have for each other (`RTM_GETNSID`).
+//!
+//! Must not know: what is desired, what will be done about it.
+
+pub(super) mod address;
+pub(super) mod link;
+mod route;
+mod rule;
+
+use super::error::Error;
+use super::request;
+use super::sysctl;
+use super::{Kernel, Opened};
+use crate::model::{LinkName, Netns, NetnsState, Place, State, Sysctl};
+use netlink_packet_route::AddressFamily;
+use nix::errno::Errno;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::os::fd::AsFd;
+
+/// What to look at.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Wanted {
+    /// The namespaces.
+    pub netns: BTreeSet<Netns>,
+    /// Settings whose values are wanted. Those of a link that does not exist have none.
+    pub sysctls: BTreeMap<Netns, BTreeSet<Sysctl>>,
+    /// Of the host's routes only those by these links; all when `None`. A host may have a million.
+    pub host_routes_of: Option<BTreeSet<LinkName>>,
+}
+
+/// What was seen.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Observed {
+    /// What the namespaces hold. One that does not exist is not in it.
+    pub state: State,
+    /// The indexes of all links.
+    pub indexes: BTreeMap<Place, u32>,
+    /// How many routes and rules there are that the model has no words for. They are in nobody's plan.
+    pub unmodelled: usize,
+}
+
+/// One namespace, when its own tables are read.
+struct Look {
+    seen: Vec<link::Seen>,
+    names: HashMap<u32, LinkName>,
+    state: NetnsState,
+    unmodelled: usize,
+}
+
+impl Kernel {
+    /// Looks at namespaces.
+    pub fn observe(&mut self, wanted: &Wanted) -> Result<Observed, Error> {
+        self.refresh();
+        let mut looks = BTreeMap::new();
+        for netns in &wanted.netns {
+            let opened = match self.opened(netns) {
+                Err(Error::NoNetns(_)) => continue,
+                other => other?,
+            };
+            let routes_of = wanted.host_routes_of.as_ref().filter(|_| *netns == Netns::Host);
+            let mut look = Look::at(opened, routes_of)?;
+            if let Some(keys) = wanted.sysctls.get(netns) {
+                look.state.sysctls = sysctl::read(&opened.namespace, keys)?;
+            }
+            looks.insert(netns.clone(), look);
+        }
+        self.join(looks)
+    }
+
+    /// Puts the namespaces together: kinds with the places that links are tied to.
+    fn join(&mut self, mut looks: BTreeMap<Netns, Look>) -> Result<Observed, Error> {
+        let names: BTreeMap<Netns, HashMap<u32, LinkName>> =
+            looks.iter_mut().map(|(netns, look)| (netns.clone(), std::mem::take(&mut look.names))).collect();
+        let mut observed = Observed::default();
+        for (netns, mut look) in looks {
+            let reaches_out = look.seen.iter().any(link::Seen::reaches_out);
+            let numbers = if reaches_out { self.numbers(&netns, names.keys())? } else { HashMap::new() };
+            for seen in look.seen {
+                let kind = seen.kind(|nsid, index| {
+                    let at = nsid.map_or(Some(&netns), |nsid| numbers.get(&nsid))?;
+                    Some(Place::new(at.clone(), *names.get(at)?.get(&index)?))
+                });
+                observed.indexes.insert(Place::new(netns.clone(), seen.name), seen.index);
+                if let Some(link) = look.state.links.get_mut(&seen.name) {
+                    link.kind = Some(kind);
+                }
+            }
+            observed.unmodelled += look.unmodelled;
+            observed.state.netns.insert(netns, look.state);
+        }
+        Ok(observed)
+    }
+
+    /// The numbers that `netns` has for others.
+    fn numbers<'a>(
+        &mut self,
+        netns: &Netns,
+        others: impl Iterator<Item = &'a Netns>,
+    ) -> Result<HashMap<i32, Netns>, Error> {
+        let mut numbers = HashMap::new();
+        for other in others.filter(|other| *other != netns) {
+            let other_file = self.opened(other)?.namespace.as_fd().try_clone_to_owned();
+            let other_file = other_file.map_err(|e| Error::io("duplicate a namespace", &e))?;
+            let question = request::link::get_nsid(other_file.as_fd());
+            let answer = self.opened(netns)?.session.ask(&question, link::read_nsid)?;
+            if let Some(number) = answer.flatten() {
+                numbers.insert(number, other.clone());
+            }
+        }
+        Ok(numbers)
+    }
+}
+
+impl Look {
+    fn at(opened: &mut Opened, routes_of: Option<&BTreeSet<LinkName>>) -> Result<Self, Error> {
+        let seen = opened.session.dump(&request::link::dump(), link::read)?;
+        let names: HashMap<u32, LinkName> = seen.iter().map(|seen| (seen.index, seen.name)).collect();
+        let mut look = Look { seen, names, state: NetnsState::default(), unmodelled: 0 };
+        for seen in &look.seen {
+            let mut link = seen.link.clone();
+            link.master = seen.master(&look.names);
+            look.state.links.insert(seen.name, link);
+        }
+        look.addresses(opened)?;
+        look.routes(opened, routes_of)?;
+        look.rules(opened)?;
+        Ok(look)
+    }
+
+    fn addresses(&mut self, opened: &mut Opened) -> Result<(), Error> {
+        let request = request::address::dump(AddressFamily::Unspec);
+        let (names, links) = (&self.names, &self.state.links);
+        let rows = opened.session.dump(&request, |payload| {
+            let seen = address::read(payload)?;
+            let name = *names.get(&seen.index)?;
+            let mac = links.get(&name).and_then(|link| link.mac.as_ref());
+            Some((name, seen.model(name.as_str(), mac)?))
+        })?;
+        for (name, address) in rows {
+            self.state.addresses.entry(name).or_default().push(address);
+        }
+        Ok(())
+    }
+
+    fn routes(&mut self, opened: &mut Opened, only: Option<&BTreeSet<LinkName>>) -> Result<(), Error> {
+        let filters: Vec<Option<u32>> = match only {
+            None => vec![None],
+            Some(links) => {
+                let index = |link: &LinkName| self.seen.iter().find(|seen| seen.name == *link).map(|seen| seen.index);
+                links.iter().filter_map(index).map(Some).collect()
+            }
+        };
+        for filter in filters {
+            for (number, family) in route::FAMILIES {
+                let (names, request) = (&self.names, request::route::dump(family, filter));
+                let dump = opened.session.dump(&request, |payload| route::read(payload, number, names, filter));
+                for row in absent_family(dump)? {
+                    match row {
+                        route::Seen::Route(route) => self.state.routes.push(route),
+                        route::Seen::Routes(routes) => self.state.routes.extend(routes),
+                        route::Seen::Unmodelled => self.unmodelled += 1,
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn rules(&mut self, opened: &mut Opened) -> Result<(), Error> {
+        for (number, family) in route::FAMILIES {
+            let dump = opened.session.dump(&request::rule::dump(family), |payload| rule::read(payload, number));
+            for row in absent_family(dump)? {
+                match row {
+                    rule::Seen::Rule(rule) => self.state.rules.push(rule),
+                    rule::Seen::Unmodelled => self.unmodelled += 1,
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+/// A kernel without IPv6 or without policy rules has no such table.
+fn absent_family<T>(dump: Result<Vec<T>, Error>) -> Result<Vec<T>, Error> {
+    match dump {
+        Err(Error::Refused { errno: Errno::EOPNOTSUPP | Errno::EAFNOSUPPORT, .. }) => Ok(Vec::new()),
+        other => other,
+    }
+}

@@ -1,0 +1,240 @@
+//! From the current state to the desired one.
+//!
+//! First every link arrives: it is found, moved in from the host, or made, what it stands on before it. Then each is
+//! configured, stanza by stanza, commands in their places as ifupdown has them. What the files no longer ask for goes last, so
+//! that an address or a next hop is replaced without a moment in which there is none.
+
+use super::mend::Draft;
+use super::op::{Op, Phase, Plan};
+use super::order::order;
+use super::retire::retire_unwanted;
+use super::tables::Tables;
+use super::{Problem, retire};
+use crate::model::{Desired, DesiredLink, Kind, Netns, Owned, Place, Presence, Rule, State};
+use std::collections::BTreeSet;
+
+/// The changes that lead from `current` to `desired`, given what was applied before (`owned`); or why there are none.
+pub fn converge(current: &State, desired: &Desired, owned: Option<&Owned>) -> Result<Plan, Vec<Problem>> {
+    let ordered = order(&desired.links)?;
+    let mut draft = Draft::new(current);
+    for netns in desired.made_netns() {
+        if let Some(name) = netns.name().filter(|_| !current.netns.contains_key(&netns)) {
+            draft.push(Op::AddNetns(name.clone()));
+        }
+    }
+    if let Some(owned) = owned {
+        retire_unwanted(&mut draft, owned, desired);
+    }
+    set_sysctls(&mut draft, desired.sysctls.iter().map(|(netns, key, value)| (netns, key, value)));
+    let mut fresh = BTreeSet::new();
+    for link in &ordered {
+        if arrive(&mut draft, link, desired, owned) {
+            fresh.insert(&link.place);
+        }
+    }
+    if !draft.problems.is_empty() {
+        return Err(draft.problems);
+    }
+    let mut tables = Tables::take(&mut draft, desired, owned);
+    for link in &ordered {
+        configure(&mut draft, link, owned, fresh.contains(&link.place), &mut tables);
+    }
+    draft.finish_waits();
+    rules(&mut draft, desired, owned);
+    tables.drop_obsolete(&mut draft);
+    Ok(draft.plan)
+}
+
+fn set_sysctls<'a>(
+    draft: &mut Draft,
+    settings: impl Iterator<Item = (&'a Netns, &'a crate::model::Sysctl, &'a String)>,
+) {
+    for (netns, key, value) in settings {
+        let have = draft.now.netns.get(netns).and_then(|n| n.sysctls.get(key));
+        if have != Some(value) {
+            draft.push(Op::SetSysctl { netns: netns.clone(), key: key.clone(), value: value.clone() });
+        }
+    }
+}
+
+/// Sees to it that a link is at its place; tells whether that is news.
+fn arrive(draft: &mut Draft, link: &DesiredLink, desired: &Desired, owned: Option<&Owned>) -> bool {
+    let place = &link.place;
+    match (&link.link.kind, draft.now.link(place)) {
+        (None, Some(_)) => false,
+        (None, None) => move_in(draft, link, desired),
+        (Some(kind), Some(have)) if have.kind.as_ref().is_some_and(|k| k.satisfies(kind)) => {
+            // A pair was just made from its other end, or it was there already.
+            let just_made = |op: &Op| matches!(op, Op::AddLink { kind, .. } if kind.tied_to() == Some(place));
+            draft.plan.ops.iter().any(just_made)
+        }
+        (Some(kind), Some(_)) => {
+            let ours = owned.is_some_and(|o| o.made.contains(place));
+            if !ours {
+                let what = format!("{place} exists and is not the {} that the file asks for", kind.name());
+                draft.problems.push(Problem::new(place, what));
+                return false;
+            }
+            retire::delete(draft, place);
+            make(draft, link, kind, owned)
+        }
+        (Some(kind), None) => make(draft, link, kind, owned),
+    }
+}
+
+/// A link that exists, on the host; or one that a command is going to make.
+fn move_in(draft: &mut Draft, link: &DesiredLink, desired: &Desired) -> bool {
+    let place = &link.place;
+    let home = Place::new(Netns::Host, link.host_name());
+    let there = place.netns != Netns::Host && !home.link.is_loopback() && draft.now.link(&home).is_some();
+    if !there {
+        if link.presence != Presence::MadeByCommand {
+            draft.problems.push(missing(link));
+        }
+        return true;
+    }
+    let lost: Vec<String> = draft
+        .now
+        .places()
+        .filter(|(p, l)| {
+            matches!(&l.kind, Some(Kind::Vlan { parent: Some(parent), .. }) if *parent == home)
+                && desired.link(p).is_none()
+        })
+        .map(|(p, _)| p.to_string())
+        .collect();
+    if !lost.is_empty() {
+        let what = format!("{} carries {}, which the kernel deletes when it moves", home.link, lost.join(", "));
+        draft.problems.push(
+            Problem::new(place, what)
+                .help("name the VLANs in the namespace's file too, or delete them on the host first"),
+        );
+        return false;
+    }
+    draft.push(Op::MoveLink { from: home, to: place.clone() });
+    true
+}
+
+fn missing(link: &DesiredLink) -> Problem {
+    let place = &link.place;
+    match place.netns {
+        Netns::Host => Problem::new(place, format!("link {} does not exist on the host", place.link)),
+        Netns::Named(_) => {
+            Problem::new(place, format!("link {} exists neither on the host nor in {}", link.host_name(), place.netns))
+        }
+    }
+}
+
+/// Makes a link, or takes the very same one that the host has already.
+fn make(draft: &mut Draft, link: &DesiredLink, kind: &Kind, owned: Option<&Owned>) -> bool {
+    let place = &link.place;
+    let home = Place::new(Netns::Host, link.host_name());
+    if let Some(tied) = kind.tied_to() {
+        if !matches!(kind, Kind::Veth { .. }) && draft.now.link(tied).is_none() {
+            // The parent's own problem is told where the parent is named; a parent made by a command comes later.
+            return true;
+        }
+        let is_pair = matches!(kind, Kind::Veth { .. });
+        if is_pair && draft.now.link(tied).is_some() && !clear_other_end(draft, place, tied, owned) {
+            return false;
+        }
+    }
+    let at_home = draft.now.link(&home).and_then(|l| l.kind.as_ref());
+    if place.netns != Netns::Host
+        && !matches!(kind, Kind::Veth { .. })
+        && at_home.is_some_and(|have| have.satisfies(kind))
+    {
+        draft.push(Op::MoveLink { from: home, to: place.clone() });
+        return true;
+    }
+    let op = match kind {
+        // A pair is made once, told from its inner end.
+        Kind::Veth { peer: Some(peer) } if place.netns == Netns::Host => {
+            Op::AddLink { place: peer.clone(), kind: Kind::Veth { peer: Some(place.clone()) } }
+        }
+        kind => Op::AddLink { place: place.clone(), kind: kind.clone() },
+    };
+    draft.push(op);
+    true
+}
+
+/// The other end's name must be free; a left-over of ours goes.
+fn clear_other_end(draft: &mut Draft, place: &Place, other: &Place, owned: Option<&Owned>) -> bool {
+    if owned.is_some_and(|o| o.made.contains(other)) {
+        retire::delete(draft, other);
+        return true;
+    }
+    draft.problems.push(
+        Problem::new(place, format!("the other end of the pair, {other}, exists already and is not this program's"))
+            .help(format!("choose another name, or delete it: ip link delete {}", other.link)),
+    );
+    false
+}
+
+/// Properties, addresses, routes and commands of a link.
+fn configure(draft: &mut Draft, link: &DesiredLink, owned: Option<&Owned>, fresh: bool, tables: &mut Tables) {
+    let was = owned.and_then(|o| o.desired.link(&link.place)).filter(|_| !fresh);
+    let same = |i: usize| {
+        was.is_some_and(|w| w.stanzas.get(i).zip(link.stanzas.get(i)).is_some_and(|(a, b)| a.same_commands(b)))
+    };
+    for (i, stanza) in was.into_iter().flat_map(|w| w.stanzas.iter().enumerate()) {
+        if !same(i) {
+            draft.run(link, stanza, Phase::PreDown);
+            draft.run(link, stanza, Phase::PostDown);
+        }
+    }
+    if link.stanzas.is_empty() {
+        ready(draft, link);
+    }
+    for (i, stanza) in link.stanzas.iter().enumerate() {
+        if !same(i) {
+            draft.run(link, stanza, Phase::PreUp);
+        }
+        if i == 0 {
+            ready(draft, link);
+            tables.correct_addresses(draft, link);
+        }
+        let mut added_ipv6 = false;
+        for address in &stanza.addresses {
+            added_ipv6 |=
+                tables.add_address(draft, &link.place, address) && address.local.addr().is_ipv6() && !address.nodad;
+        }
+        for route in &stanza.routes {
+            tables.add_route(draft, &link.place.netns, route);
+        }
+        if let Some(limit) = stanza.dad.filter(|_| added_ipv6) {
+            draft.await_dad(&link.place, limit);
+        }
+        if !same(i) {
+            draft.run(link, stanza, Phase::PostUp);
+        }
+    }
+}
+
+/// The link is there, has its properties and is up.
+fn ready(draft: &mut Draft, link: &DesiredLink) {
+    if draft.now.link(&link.place).is_none() {
+        match &link.link.kind {
+            Some(kind) => draft.push(Op::AddLink { place: link.place.clone(), kind: kind.clone() }),
+            None => draft.push(Op::AwaitLink(link.place.clone())),
+        }
+    }
+    draft.mend_down(&link.place, &link.link);
+    set_sysctls(draft, link.sysctls.iter().map(|(key, value)| (&link.place.netns, key, value)));
+    draft.mend_up(&link.place, &link.link);
+}
+
+fn rules(draft: &mut Draft, desired: &Desired, owned: Option<&Owned>) {
+    let have =
+        |draft: &Draft, netns: &Netns, rule: &Rule| draft.now.netns.get(netns).is_some_and(|n| n.rules.contains(rule));
+    for (netns, rule) in &desired.rules {
+        if !have(draft, netns, rule) {
+            draft.push(Op::AddRule { netns: netns.clone(), rule: rule.clone() });
+        }
+    }
+    for (netns, rule) in owned.into_iter().flat_map(|o| &o.desired.rules) {
+        let wanted = desired.rules.iter().any(|(n, r)| n == netns && r == rule);
+        if !wanted && have(draft, netns, rule) {
+            draft.push(Op::DeleteRule { netns: netns.clone(), rule: rule.clone() });
+        }
+    }
+}

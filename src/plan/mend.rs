@@ -1,0 +1,106 @@
+//! A plan in the making: what was decided so far, and the links as they will be by then.
+//!
+//! Every decision is taken against [`Draft::now`], the simulated links, so that a plan is right at each of its steps. Addresses
+//! and routes are not simulated while a plan is made: each list is looked at once, and may be long.
+
+use super::Problem;
+use super::op::{Command, LinkSetting, Op, Phase, Plan};
+use super::simulate::step;
+use crate::model::{DesiredLink, Link, Place, Stanza, State};
+use std::time::Duration;
+
+pub(super) struct Draft {
+    pub(super) now: State,
+    pub(super) plan: Plan,
+    pub(super) problems: Vec<Problem>,
+    waits: Vec<(Place, Duration)>,
+}
+
+impl Draft {
+    pub(super) fn new(current: &State) -> Self {
+        Self { now: current.clone(), plan: Plan::default(), problems: Vec::new(), waits: Vec::new() }
+    }
+
+    /// Adds a change, and takes note of what it does to links.
+    pub(super) fn push(&mut self, op: Op) {
+        match op {
+            Op::AddAddress { .. } | Op::ChangeAddress { .. } | Op::DeleteAddress { .. } => {}
+            Op::AddRoute { .. } | Op::ReplaceRoute { .. } | Op::DeleteRoute { .. } => {}
+            _ => step(&mut self.now, &op),
+        }
+        self.plan.ops.push(op);
+    }
+
+    pub(super) fn note(&mut self, text: impl Into<String>) {
+        self.plan.notes.push(text.into());
+    }
+
+    /// Waits for duplicate address detection before the next command of the user's, or at the end: all links at once.
+    pub(super) fn await_dad(&mut self, place: &Place, limit: Duration) {
+        match self.waits.iter_mut().find(|(p, _)| p == place) {
+            Some((_, longest)) => *longest = limit.max(*longest),
+            None => self.waits.push((place.clone(), limit)),
+        }
+    }
+
+    pub(super) fn finish_waits(&mut self) {
+        for (place, limit) in std::mem::take(&mut self.waits) {
+            self.push(Op::AwaitDad { place, limit });
+        }
+    }
+
+    /// The stanza's commands of a phase.
+    pub(super) fn run(&mut self, link: &DesiredLink, stanza: &Stanza, phase: Phase) {
+        let lines = match phase {
+            Phase::PreUp => &stanza.pre_up,
+            Phase::PostUp => &stanza.up,
+            Phase::PreDown => &stanza.down,
+            Phase::PostDown => &stanza.post_down,
+        };
+        if lines.is_empty() {
+            return;
+        }
+        self.finish_waits();
+        let mut environment = stanza.environment.clone();
+        environment.push(("MODE".into(), phase.mode().into()));
+        environment.push(("PHASE".into(), phase.as_str().into()));
+        for line in lines {
+            self.push(Op::Run(Command {
+                netns: link.place.netns.clone(),
+                link: link.place.link,
+                phase,
+                line: line.clone(),
+                environment: environment.clone(),
+            }));
+        }
+    }
+
+    /// Gives a link the properties that `want` names, all but the up flag: drivers refuse some once it is up.
+    pub(super) fn mend_down(&mut self, place: &Place, want: &Link) {
+        let have = self.now.link(place).cloned().unwrap_or_default();
+        let mut set = |set: LinkSetting| self.push(Op::SetLink { place: place.clone(), set });
+        if let Some(mtu) = want.mtu.filter(|_| have.mtu != want.mtu) {
+            set(LinkSetting::Mtu(mtu));
+        }
+        if let Some(mac) = want.mac.filter(|_| have.mac != want.mac) {
+            set(LinkSetting::Mac(mac));
+        }
+        if let Some(alias) = want.alias.clone().filter(|_| have.alias != want.alias) {
+            set(LinkSetting::Alias(alias));
+        }
+        for altname in want.altnames.difference(&have.altnames) {
+            set(LinkSetting::AddAltname(altname.clone()));
+        }
+        if want.master.is_some() && have.master != want.master {
+            set(LinkSetting::Master(want.master));
+        }
+    }
+
+    /// The up flag.
+    pub(super) fn mend_up(&mut self, place: &Place, want: &Link) {
+        let have = self.now.link(place).and_then(|l| l.up);
+        if let Some(up) = want.up.filter(|_| have != want.up) {
+            self.push(Op::SetLink { place: place.clone(), set: LinkSetting::Up(up) });
+        }
+    }
+}

@@ -1,0 +1,69 @@
+//! The record that a plan makes necessary, worked out before the plan is carried out.
+
+use super::op::{Op, Plan};
+use crate::model::{Desired, LinkName, Netns, NetnsState, Owned, Place, Presence, State, Taken};
+
+/// What this program will answer for once `plan`, made from `current` and `desired`, is begun.
+///
+/// `previous` is what it answers for already; that is kept even where `desired` no longer has it, since the plan may stop
+/// half-way.
+pub fn own(current: &State, desired: &Desired, plan: &Plan, previous: Option<&Owned>) -> Owned {
+    let mut owned = previous.cloned().unwrap_or_else(|| Owned {
+        desired: desired.clone(),
+        taken: Vec::new(),
+        before: NetnsState::default(),
+        made: Vec::new(),
+    });
+    owned.desired = desired.clone();
+    let host = current.netns.get(&Netns::Host).cloned().unwrap_or_default();
+    for op in &plan.ops {
+        match op {
+            Op::MoveLink { from, to } if from.netns == Netns::Host => {
+                owned.taken.retain(|t| t.name != from.link && t.place != *to);
+                owned.taken.push(Taken { name: from.link, place: to.clone() });
+                remember(&mut owned.before, &host, from.link);
+            }
+            Op::AddLink { place, kind } => {
+                let pair = kind.tied_to().filter(|_| matches!(kind, crate::model::Kind::Veth { .. }));
+                for made in [Some(place), pair].into_iter().flatten() {
+                    remember_made(&mut owned.made, made);
+                }
+            }
+            _ => {}
+        }
+    }
+    for link in desired.links.iter().filter(|l| l.presence == Presence::Borrowed) {
+        if !owned.before.links.contains_key(&link.place.link) {
+            remember(&mut owned.before, &host, link.place.link);
+        }
+    }
+    let settings = desired.sysctls.iter().filter(|(n, ..)| *n == Netns::Host).map(|(_, key, _)| key);
+    let of_links = desired.links.iter().filter(|l| l.place.netns == Netns::Host).flat_map(|l| &l.sysctls);
+    for key in settings.chain(of_links.map(|(key, _)| key)) {
+        if let Some(value) = host.sysctls.get(key) {
+            owned.before.sysctls.entry(key.clone()).or_insert_with(|| value.clone());
+        }
+    }
+    owned
+}
+
+/// What is no longer this program's once a plan was carried out: links that went back or were deleted.
+pub fn settle(owned: &mut Owned, desired: &Desired) {
+    owned.taken.retain(|t| desired.link(&t.place).is_some());
+    owned.made.retain(|place| desired.link(place).is_some());
+}
+
+fn remember_made(made: &mut Vec<Place>, place: &Place) {
+    if !made.contains(place) {
+        made.push(place.clone());
+    }
+}
+
+/// Records a link of the host's with its addresses and routes.
+fn remember(before: &mut NetnsState, host: &NetnsState, name: LinkName) {
+    let Some(link) = host.links.get(&name) else { return };
+    before.links.insert(name, link.clone());
+    before.addresses.insert(name, host.addresses_of(name).to_vec());
+    before.routes.retain(|r| r.link != Some(name));
+    before.routes.extend(host.routes.iter().filter(|r| r.link == Some(name)).cloned());
+}

@@ -1,0 +1,225 @@
+//! What the kernel makes of a plan, in memory.
+//!
+//! Models what rtnetlink does beside the request itself: what goes with a link when it is deleted, moved or set down,
+//! which end of a pair or VLAN dies with another, secondary addresses that fall with their primary. Hardware addresses
+//! that the kernel draws are unknown (`None`).
+
+use super::op::{LinkSetting, Op, Plan};
+use crate::model::{Address, Kind, Link, LinkName, MacAddr, Netns, NetnsState, Place, Route, State, Sysctl};
+
+/// The state after the plan.
+pub fn simulate(state: &State, plan: &Plan) -> State {
+    let mut state = state.clone();
+    for op in &plan.ops {
+        step(&mut state, op);
+    }
+    state
+}
+
+/// The state after one change.
+pub(super) fn step(state: &mut State, op: &Op) {
+    match op {
+        Op::AddNetns(name) => {
+            let mut fresh = NetnsState::default();
+            let lo = Link {
+                kind: Some(Kind::Loopback),
+                up: Some(false),
+                mtu: Some(65536),
+                mac: MacAddr::from_bytes(&[0; 6]),
+                ..Link::default()
+            };
+            fresh.links.insert(LinkName::LO, lo);
+            state.netns.insert(Netns::Named(name.clone()), fresh);
+        }
+        Op::DeleteNetns(name) => delete_netns(state, &Netns::Named(name.clone())),
+        Op::AddLink { place, kind } => add_link(state, place, kind),
+        Op::DeleteLink(place) => delete_link(state, place),
+        Op::MoveLink { from, to } => move_link(state, from, to),
+        Op::SetLink { place, set } => set_link(state, place, set),
+        Op::AddAddress { place, address } => {
+            in_netns(state, &place.netns).addresses.entry(place.link).or_default().push(address.clone());
+        }
+        Op::ChangeAddress { place, address } => {
+            for a in in_netns(state, &place.netns).addresses.entry(place.link).or_default() {
+                if a.key() == address.key() {
+                    *a = address.clone();
+                }
+            }
+        }
+        Op::DeleteAddress { place, address } => delete_address(in_netns(state, &place.netns), place.link, address),
+        Op::AddRoute { netns, route } => in_netns(state, netns).routes.push(route.clone()),
+        Op::ReplaceRoute { netns, route } => {
+            let routes = &mut in_netns(state, netns).routes;
+            match routes.iter_mut().find(|r| r.key() == route.key()) {
+                Some(old) => *old = route.clone(),
+                None => routes.push(route.clone()),
+            }
+        }
+        Op::DeleteRoute { netns, route } => in_netns(state, netns).routes.retain(|r| r != route),
+        Op::AddRule { netns, rule } => in_netns(state, netns).rules.push(rule.clone()),
+        Op::DeleteRule { netns, rule } => in_netns(state, netns).rules.retain(|r| r != rule),
+        Op::SetSysctl { netns, key, value } => {
+            in_netns(state, netns).sysctls.insert(key.clone(), value.clone());
+        }
+        Op::AwaitLink(place) => {
+            let made = Link { up: Some(false), ..Link::default() };
+            in_netns(state, &place.netns).links.entry(place.link).or_insert(made);
+        }
+        Op::AwaitDad { .. } | Op::Run(_) => {}
+    }
+}
+
+fn in_netns<'a>(state: &'a mut State, netns: &Netns) -> &'a mut NetnsState {
+    state.netns.entry(netns.clone()).or_default()
+}
+
+fn add_link(state: &mut State, place: &Place, kind: &Kind) {
+    let fresh = Link { kind: Some(kind.clone()), up: Some(false), mtu: Some(1500), ..Link::default() };
+    match kind {
+        Kind::Veth { peer: Some(peer) } => {
+            let kind = Some(Kind::Veth { peer: Some(place.clone()) });
+            in_netns(state, &peer.netns).links.insert(peer.link, Link { kind, ..fresh.clone() });
+            in_netns(state, &place.netns).links.insert(place.link, fresh);
+        }
+        Kind::Vlan { parent: Some(parent), .. } => {
+            let (mtu, mac) = state.link(parent).map_or((None, None), |l| (l.mtu, l.mac));
+            in_netns(state, &place.netns).links.insert(place.link, Link { mtu, mac, ..fresh });
+        }
+        _ => {
+            in_netns(state, &place.netns).links.insert(place.link, fresh);
+        }
+    }
+}
+
+fn delete_link(state: &mut State, place: &Place) {
+    let Some(link) = in_netns(state, &place.netns).links.remove(&place.link) else { return };
+    forget_traffic(in_netns(state, &place.netns), place.link);
+    for port in in_netns(state, &place.netns).links.values_mut() {
+        if port.master == Some(place.link) {
+            port.master = None;
+        }
+    }
+    delete_dependents(state, place);
+    if let Some(Kind::Veth { peer: Some(peer) }) = link.kind {
+        delete_link(state, &peer);
+    }
+}
+
+/// VLANs die with their parent, also when it only leaves its namespace.
+fn delete_dependents(state: &mut State, parent: &Place) {
+    let on_it = |l: &Link| matches!(&l.kind, Some(Kind::Vlan { parent: Some(p), .. }) if p == parent);
+    let dependents: Vec<Place> = state.places().filter(|(_, l)| on_it(l)).map(|(p, _)| p).collect();
+    dependents.iter().for_each(|p| delete_link(state, p));
+}
+
+fn move_link(state: &mut State, from: &Place, to: &Place) {
+    delete_dependents(state, from);
+    let Some(mut link) = in_netns(state, &from.netns).links.remove(&from.link) else { return };
+    forget_traffic(in_netns(state, &from.netns), from.link);
+    if from.netns != to.netns {
+        link.up = Some(false);
+        link.master = None;
+    }
+    in_netns(state, &to.netns).links.insert(to.link, link);
+    for netns in state.netns.values_mut() {
+        for other in netns.links.values_mut() {
+            if let Some(Kind::Veth { peer: Some(peer) }) = &mut other.kind
+                && peer == from
+            {
+                *peer = to.clone();
+            }
+        }
+    }
+}
+
+fn set_link(state: &mut State, place: &Place, set: &LinkSetting) {
+    let netns = in_netns(state, &place.netns);
+    let Some(link) = netns.links.get_mut(&place.link) else { return };
+    match set {
+        LinkSetting::Up(up) => {
+            link.up = Some(*up);
+            if !up {
+                drop_what_needs_up(netns, place.link);
+            }
+        }
+        LinkSetting::Mtu(mtu) => {
+            link.mtu = Some(*mtu);
+            shrink_vlans(state, place, *mtu);
+        }
+        LinkSetting::Mac(mac) => link.mac = Some(*mac),
+        LinkSetting::Alias(text) => link.alias = (!text.is_empty()).then(|| text.clone()),
+        LinkSetting::Master(master) => link.master = *master,
+        LinkSetting::AddAltname(alt) => {
+            link.altnames.insert(alt.clone());
+        }
+        LinkSetting::DeleteAltname(alt) => {
+            link.altnames.remove(alt);
+        }
+    }
+}
+
+/// A VLAN's MTU follows its parent's downwards.
+fn shrink_vlans(state: &mut State, parent: &Place, limit: u32) {
+    for netns in state.netns.values_mut() {
+        for link in netns.links.values_mut() {
+            let on_it = matches!(&link.kind, Some(Kind::Vlan { parent: Some(p), .. }) if p == parent);
+            if on_it && link.mtu.is_some_and(|mtu| mtu > limit) {
+                link.mtu = Some(limit);
+            }
+        }
+    }
+}
+
+fn delete_netns(state: &mut State, name: &Netns) {
+    let Some(gone) = state.netns.get(name).cloned() else { return };
+    for (link, properties) in &gone.links {
+        let place = Place::new(name.clone(), *link);
+        match properties.kind {
+            Some(Kind::Physical) => move_link(state, &place, &Place::new(Netns::Host, *link)),
+            Some(Kind::Loopback) => {}
+            _ => delete_link(state, &place),
+        }
+    }
+    state.netns.remove(name);
+}
+
+fn forget_traffic(netns: &mut NetnsState, link: LinkName) {
+    netns.addresses.remove(&link);
+    netns.routes.retain(|r| r.link != Some(link));
+}
+
+/// Down, a link keeps its IPv4 addresses and loses its IPv6 ones, and all its routes.
+fn drop_what_needs_up(netns: &mut NetnsState, link: LinkName) {
+    netns.routes.retain(|r| r.link != Some(link));
+    if let Some(addresses) = netns.addresses.get_mut(&link) {
+        addresses.retain(|a| a.local.addr().is_ipv4());
+    }
+    drop_empty(netns, link);
+}
+
+fn drop_empty(netns: &mut NetnsState, link: LinkName) {
+    if netns.addresses_of(link).is_empty() {
+        netns.addresses.remove(&link);
+    }
+}
+
+fn delete_address(netns: &mut NetnsState, link: LinkName, gone: &Address) {
+    let promotes = netns.sysctls.get(&promote_secondaries(link)).is_some_and(|v| v == "1");
+    let Some(addresses) = netns.addresses.get_mut(&link) else { return };
+    let subnet = gone.local.trunc();
+    let ipv4 = gone.local.addr().is_ipv4();
+    let primary = addresses.iter().find(|a| a.local.trunc() == subnet).is_some_and(|a| a.key() == gone.key());
+    let with_it = |a: &Address| ipv4 && primary && !promotes && gone.peer.is_none() && a.local.trunc() == subnet;
+    addresses.retain(|a| a.key() != gone.key() && !with_it(a));
+    let family_left = addresses.iter().any(|a| a.local.addr().is_ipv4());
+    let owner = gone.local.addr();
+    let lost =
+        |r: &Route| r.link == Some(link) && (r.src == Some(owner) || (ipv4 && !family_left && r.to.addr().is_ipv4()));
+    netns.routes.retain(|r| !lost(r));
+    drop_empty(netns, link);
+}
+
+/// The setting that keeps secondary addresses when their primary goes (ip-sysctl).
+pub(super) fn promote_secondaries(link: LinkName) -> Sysctl {
+    Sysctl::ipv4(link, "promote_secondaries")
+}

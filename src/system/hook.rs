@@ -1,0 +1,73 @@
+//! Commands of the user's: `/bin/sh -c LINE` with ifupdown's environment, in the view that `ip netns exec` gives.
+//!
+//! The caller's thread is in the network namespace already; this module gives it a mount namespace of its own, in which
+//! `/sys` shows that network namespace and the files of `/etc/netns/NAME/` lie over those of `/etc` (ip-netns(8)).
+
+use crate::model::{Netns, NetnsName};
+use crate::plan::Command;
+use anyhow::{Context, Result, bail};
+use nix::mount::{MntFlags, MsFlags, mount, umount2};
+use nix::sched::{CloneFlags, unshare};
+use std::os::unix::process::ExitStatusExt;
+use std::path::Path;
+use std::process::{ExitStatus, Stdio};
+
+/// What ifupdown sets for its commands.
+const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+
+/// Runs a command and waits for it.
+///
+/// The calling thread must be one that ends afterwards, and be in the command's network namespace: its mount namespace changes.
+///
+/// # Errors
+/// When it cannot be started, or does not end with status 0.
+pub fn run(command: &Command) -> Result<()> {
+    if let Netns::Named(name) = &command.netns {
+        enter_view(name)?;
+    }
+    let status = std::process::Command::new("/bin/sh")
+        .arg("-c")
+        .arg(&command.line)
+        .env_clear()
+        .env("PATH", PATH)
+        .envs(command.environment.iter().map(|(k, v)| (k, v)))
+        .stdin(Stdio::null())
+        .status()
+        .context("start /bin/sh")?;
+    if !status.success() {
+        bail!("{} command of {} {}: {}", command.phase.as_str(), command.link, ended(status), command.line);
+    }
+    Ok(())
+}
+
+fn ended(status: ExitStatus) -> String {
+    match (status.code(), status.signal()) {
+        (Some(code), _) => format!("ended with status {code}"),
+        (None, Some(signal)) => format!("was killed by signal {signal}"),
+        (None, None) => "failed".to_owned(),
+    }
+}
+
+/// Gives the calling thread (or process, when it has only one) the file system view of `ip netns exec NAME`.
+///
+/// # Errors
+/// When the mount namespace or `/sys` cannot be made. A file of `/etc/netns/NAME/` that has no counterpart in `/etc` is
+/// skipped, with a message.
+pub fn enter_view(name: &NetnsName) -> Result<()> {
+    unshare(CloneFlags::CLONE_NEWNS).context("unshare the mount namespace")?;
+    let none: Option<&str> = None;
+    mount(none, "/", none, MsFlags::MS_SLAVE | MsFlags::MS_REC, none).context("make the mounts private")?;
+    // The kernel shows the links of the network namespace that the mount was made in.
+    let _ = umount2("/sys", MntFlags::MNT_DETACH);
+    mount(Some(name.as_str()), "/sys", Some("sysfs"), MsFlags::empty(), none)
+        .or_else(|_| mount(Some(name.as_str()), "/sys", Some("sysfs"), MsFlags::MS_RDONLY, none))
+        .context("mount /sys")?;
+    let Ok(entries) = std::fs::read_dir(Path::new("/etc/netns").join(name.as_str())) else { return Ok(()) };
+    for entry in entries.flatten() {
+        let over = Path::new("/etc").join(entry.file_name());
+        if let Err(e) = mount(Some(&entry.path()), &over, none, MsFlags::MS_BIND, none) {
+            log::debug!("bind {} over {}: {e}, ignoring", entry.path().display(), over.display());
+        }
+    }
+    Ok(())
+}

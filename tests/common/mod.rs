@@ -1,0 +1,121 @@
+//! Worlds to test in: each test runs on a thread with a network and a mount namespace of its own.
+//!
+//! `/run` is an empty tmpfs there, so named namespaces are the test's own too. Everything ends with the thread and
+//! the processes that it started, so tests run in parallel and leave nothing behind.
+#![allow(dead_code, reason = "each test file uses a part of it")]
+
+use nix::mount::{MsFlags, mount};
+use nix::sched::{CloneFlags, unshare};
+use serde_json::Value;
+use std::process::{Command, Output};
+use std::time::{Duration, Instant};
+
+/// Runs `test` in a fresh world, and gives back what it returns. Without root it says so and does nothing.
+pub fn in_world<T: Send>(test: impl FnOnce() -> T + Send) -> Option<T> {
+    if !nix::unistd::Uid::effective().is_root() {
+        eprintln!("SKIPPED: a test with namespaces of its own needs root");
+        return None;
+    }
+    std::thread::scope(|scope| {
+        let thread = scope.spawn(|| {
+            unshare(CloneFlags::CLONE_NEWNET | CloneFlags::CLONE_NEWNS).expect("unshare");
+            let none = None::<&str>;
+            mount(none, "/", none, MsFlags::MS_REC | MsFlags::MS_PRIVATE, none).expect("private mounts");
+            mount(Some("tmpfs"), "/run", Some("tmpfs"), MsFlags::empty(), none).expect("tmpfs");
+            test()
+        });
+        Some(thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
+    })
+}
+
+/// Runs a script with `sh -e` and gives back what it did.
+pub fn try_sh(script: &str) -> Output {
+    Command::new("sh").args(["-ec", script]).output().expect("sh starts")
+}
+
+/// Runs a script with `sh -e`, which must succeed, and gives back what it said.
+#[track_caller]
+pub fn sh(script: &str) -> String {
+    let output = try_sh(script);
+    let errors = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{script}\n{}: {errors}", output.status);
+    String::from_utf8_lossy(&output.stdout).into_owned()
+}
+
+/// What `ip -j …` says.
+#[track_caller]
+pub fn ip_json(arguments: &str) -> Value {
+    let text = sh(&format!("ip -j {arguments}"));
+    if text.trim().is_empty() { Value::Array(Vec::new()) } else { serde_json::from_str(&text).expect("JSON") }
+}
+
+/// All that `ip` shows of the world and of the named namespaces, but for what is chance or passes by itself.
+pub fn dumps(namespaces: &[&str]) -> Vec<(String, Value)> {
+    let mut found = Vec::new();
+    for namespace in std::iter::once("").chain(namespaces.iter().copied()) {
+        let at = if namespace.is_empty() { String::new() } else { format!("-n {namespace} ") };
+        let tables =
+            ["-d address", "-4 -d route show table all", "-6 -d route show table all", "-4 -d rule", "-6 -d rule"];
+        for table in tables {
+            let mut value = ip_json(&format!("{at}{table}"));
+            normalize(&mut value);
+            found.push((format!("{at}{table}"), value));
+        }
+    }
+    found
+}
+
+/// Takes out of `ip -j` what is chance: hardware addresses that nobody set and what follows from them, counters, states
+/// that come later, seconds that run.
+fn normalize(value: &mut Value) {
+    match value {
+        Value::Array(rows) => {
+            rows.retain(|row| !is_the_kernels(row));
+            rows.iter_mut().for_each(normalize);
+        }
+        Value::Object(fields) => {
+            let chance =
+                ["operstate", "tentative", "stats64", "info_slave_data", "permaddr", "tso_max_size", "tso_max_segs"];
+            fields.retain(|key, _| !chance.contains(&key.as_str()));
+            for (key, field) in fields.iter_mut() {
+                match (key.as_str(), field.as_u64()) {
+                    ("address", _) if !field.as_str().is_some_and(|mac| mac.starts_with("02:00:00:")) => {
+                        *field = Value::from("chance");
+                    }
+                    ("preferred_life_time", Some(1..=4_294_967_294)) => *field = Value::from("finite"),
+                    ("info_data", _) => {
+                        let kept = ["id", "protocol"].map(|key| field.get(key).cloned().unwrap_or_default());
+                        *field = Value::from(kept.to_vec());
+                    }
+                    ("flags", _) => {
+                        let later = ["LOWER_UP", "NO-CARRIER", "linkdown", "dead"];
+                        let flags = field.as_array().into_iter().flatten();
+                        let kept = flags.filter(|flag| !flag.as_str().is_some_and(|flag| later.contains(&flag)));
+                        *field = kept.cloned().collect();
+                    }
+                    _ => normalize(field),
+                }
+            }
+        }
+        _ => {}
+    }
+}
+
+/// What the kernel makes by itself, a little after a link is up: link-local addresses and what follows from them.
+fn is_the_kernels(row: &Value) -> bool {
+    let link_local = |key: &str| row.get(key).and_then(Value::as_str).is_some_and(|text| text.starts_with("fe80:"));
+    link_local("local") || link_local("dst") || row.get("dst").is_some_and(|dst| dst == "ff00::/8")
+}
+
+/// Waits until `look` gives something; for what the kernel does a little later.
+#[track_caller]
+pub fn eventually<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
+    let start = Instant::now();
+    loop {
+        if let Some(found) = look() {
+            return found;
+        }
+        assert!(start.elapsed() < Duration::from_secs(20), "{what} did not come to pass");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}

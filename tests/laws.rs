@@ -1,0 +1,92 @@
+//! The laws that need no kernel: a plan converges, a second one is empty, and a teardown leaves no trace.
+//!
+//! Host and files are generated; the kernel is [`simulate`]d. `tests/kernel_laws.rs` holds the simulation to the kernel.
+
+mod worlds;
+
+use proptest::prelude::*;
+use systemd_netns::model::{Netns, Owned, State};
+use systemd_netns::plan::{converge, own, settle, simulate, teardown};
+use worlds::{World, world};
+
+fn start(world: &World) -> (State, Owned) {
+    let plan = converge(&world.host, &world.desired, None).expect("a generated world can be reached");
+    let owned = own(&world.host, &world.desired, &plan, None);
+    (simulate(&world.host, &plan), owned)
+}
+
+/// Two states are the same but for hardware addresses that the kernel draws.
+fn assert_same(a: &State, b: &State) {
+    assert_eq!(a.netns.keys().collect::<Vec<_>>(), b.netns.keys().collect::<Vec<_>>());
+    for (name, x) in &a.netns {
+        let y = &b.netns[name];
+        assert_eq!(x.links, y.links, "links of {name}");
+        assert_eq!(x.addresses, y.addresses, "addresses of {name}");
+        let sorted = |routes: &[systemd_netns::model::Route]| {
+            let mut texts: Vec<String> = routes.iter().map(|r| format!("{r:?}")).collect();
+            texts.sort();
+            texts
+        };
+        assert_eq!(sorted(&x.routes), sorted(&y.routes), "routes of {name}");
+        assert_eq!(x.rules, y.rules, "rules of {name}");
+    }
+}
+
+proptest! {
+    #[test]
+    fn a_plan_converges(world in world()) {
+        let (up, _) = start(&world);
+        prop_assert!(up.satisfies(&world.desired.state()), "after:\n{up:#?}\ndesired:\n{:#?}", world.desired);
+    }
+
+    #[test]
+    fn a_second_plan_is_empty(world in world()) {
+        let (up, owned) = start(&world);
+        let again = converge(&up, &world.desired, Some(&owned)).expect("no problem");
+        prop_assert!(again.is_empty(), "{again}");
+    }
+
+    #[test]
+    fn a_teardown_leaves_no_trace(world in world()) {
+        let (up, owned) = start(&world);
+        let down = teardown(&up, &owned);
+        assert_same(&simulate(&up, &down), &world.host);
+    }
+
+    #[test]
+    fn a_start_that_was_killed_anywhere_is_torn_down_without_a_trace(world in world(), cut in any::<prop::sample::Index>()) {
+        let mut plan = converge(&world.host, &world.desired, None).expect("a generated world can be reached");
+        let owned = own(&world.host, &world.desired, &plan, None);
+        plan.ops.truncate(cut.index(plan.ops.len() + 1));
+        let half = simulate(&world.host, &plan);
+        assert_same(&simulate(&half, &teardown(&half, &owned)), &world.host);
+    }
+
+    #[test]
+    fn a_reload_leads_from_any_files_to_any_others(a in world(), b in world()) {
+        // The same host for both: what `b` needs and only its own host has is not asked for.
+        let mut b = World { host: a.host.clone(), desired: b.desired };
+        b.keep_possible();
+        let (up, owned) = start(&a);
+        let plan = converge(&up, &b.desired, Some(&owned)).expect("no problem");
+        let mut owned = own(&up, &b.desired, &plan, Some(&owned));
+        settle(&mut owned, &b.desired);
+        let after = simulate(&up, &plan);
+        prop_assert!(after.satisfies(&b.desired.state()), "plan:\n{plan}\nafter:\n{after:#?}\ndesired:\n{:#?}", b.desired);
+        let again = converge(&after, &b.desired, Some(&owned)).expect("no problem");
+        prop_assert!(again.is_empty(), "second plan:\n{again}");
+        assert_same(&simulate(&after, &teardown(&after, &owned)), &a.host);
+    }
+
+    #[test]
+    fn nothing_but_our_own_is_touched_on_the_host(world in world()) {
+        let plan = converge(&world.host, &world.desired, None).expect("a generated world can be reached");
+        let named: Vec<_> = world.desired.links.iter().flat_map(|l| [l.place.link, l.host_name()]).collect();
+        for op in &plan.ops {
+            if let Some(Netns::Host) = op.netns() {
+                let text = op.to_string();
+                prop_assert!(named.iter().any(|n| text.contains(n.as_str())), "{text}");
+            }
+        }
+    }
+}
