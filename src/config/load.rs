@@ -13,7 +13,7 @@ use super::resolv::Dns;
 use super::select::{self, Machine, Renames};
 use super::surroundings::Surroundings;
 use super::value::shown;
-use crate::interfaces::diagnostic::{Diagnostic, Span};
+use crate::interfaces::diagnostic::{Diagnostic, Severity, Span};
 use crate::interfaces::syntax::Stanza;
 use crate::model::{Desired, LinkName, Netns, NetnsName, Place, Presence, Rule};
 use std::collections::{BTreeMap, BTreeSet};
@@ -37,7 +37,7 @@ pub struct Loaded {
 impl Loaded {
     /// Whether nothing may be applied.
     pub fn has_errors(&self) -> bool {
-        self.desired.is_none()
+        self.diagnostics.iter().any(|diagnostic| diagnostic.severity == Severity::Error)
     }
 }
 
