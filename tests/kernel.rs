@@ -522,7 +522,7 @@ fn ten_thousand_routes_arrive() {
             0 => format!("10.{}.{}.0/24", n / 250, n % 250),
             _ => format!("2001:db8:1:{n:x}::/64"),
         };
-        let via = |n: u32| if n % 2 == 0 { "192.0.2.2" } else { "2001:db8::2" };
+        let via = |n: u32| if n.is_multiple_of(2) { "192.0.2.2" } else { "2001:db8::2" };
         let ops: Vec<Op> = (0..10_000).map(|n| add_route(&a, &to(n), Some(via(n)), Some("eth0"))).collect();
         let mut kernel = Kernel::new();
         kernel.apply(&ops).unwrap();
