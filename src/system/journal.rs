@@ -3,6 +3,9 @@
 use log::{Level, LevelFilter, Metadata, Record};
 use std::io::Write;
 
+/// The target of messages that say themselves how bad they are, such as diagnostics.
+pub const PLAIN: &str = "systemd_netns::plain";
+
 struct Journal {
     priorities: bool,
 }

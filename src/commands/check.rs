@@ -1,0 +1,127 @@
+//! `check [NAME…]`: every mistake of all files, and what would be dangerous on this machine.
+
+use super::load::{diagnostic, read};
+use super::{Mistakes, look};
+use crate::config::{self, Loaded};
+use crate::interfaces::diagnostic::{Diagnostic, Severity};
+use crate::kernel::netns;
+use crate::model::{Desired, LinkName, Netns, NetnsName, NetnsState, Place};
+use crate::plan::converge;
+use crate::system::journal;
+use crate::system::record::Record;
+use anyhow::Result;
+use std::net::IpAddr;
+use std::path::Path;
+
+/// Checks the named namespaces, or all.
+pub fn check(root: &Path, names: &[NetnsName]) -> Result<()> {
+    let all = if names.is_empty() { config::list(root) } else { names.to_vec() };
+    if all.is_empty() {
+        log::info!("no namespace has a file in {}", root.join("etc/netns").display());
+    }
+    let mut mistaken = Vec::new();
+    for name in &all {
+        let mut loaded = read(root, name);
+        let mut diagnostics = std::mem::take(&mut loaded.diagnostics);
+        if let Some(desired) = loaded.desired.take().filter(|_| root == Path::new("/")) {
+            diagnostics.extend(against_the_machine(name, &desired, &loaded));
+        }
+        for d in &diagnostics {
+            match d.severity {
+                Severity::Error => log::error!(target: journal::PLAIN, "{d}"),
+                Severity::Warning => log::warn!(target: journal::PLAIN, "{d}"),
+            }
+        }
+        let errors = diagnostics.iter().filter(|d| d.severity == Severity::Error).count();
+        let warnings = diagnostics.len() - errors;
+        match (errors, warnings) {
+            (0, 0) => println!("{name}: good"),
+            (0, n) => println!("{name}: good, with {n} {}", plural(n, "warning")),
+            (n, _) => {
+                println!("{name}: {n} {}", plural(n, "mistake"));
+                mistaken.push(name.to_string());
+            }
+        }
+    }
+    if mistaken.is_empty() { Ok(()) } else { Err(Mistakes::one(format!("mistakes in {}", mistaken.join(", "))).into()) }
+}
+
+fn plural(n: usize, word: &str) -> String {
+    if n == 1 { word.to_owned() } else { format!("{word}s") }
+}
+
+/// What the files ask for against what there is: warnings, for a NIC may yet be plugged in.
+fn against_the_machine(name: &NetnsName, desired: &Desired, loaded: &Loaded) -> Vec<Diagnostic> {
+    let record = Record::read(name).ok().flatten();
+    let mut found = Vec::new();
+    if netns::is_mounted(name) && !record.as_ref().is_some_and(|r| look::is_ours(name, r)) {
+        let path = netns::path(name);
+        found.push(Diagnostic::warning_without_place(format!(
+            "{} exists and was not made by systemd-netns: a start will refuse it",
+            path.display()
+        )));
+    }
+    let current = match look::look(name, record.as_ref(), Some(desired)) {
+        Ok(current) => current.state,
+        Err(e) => {
+            found.push(Diagnostic::warning_without_place(format!("the kernel could not be asked: {e:#}")));
+            return found;
+        }
+    };
+    let owned = record.as_ref().and_then(|r| r.owned.as_ref());
+    if let Err(problems) = converge(&current, desired, owned) {
+        found.extend(problems.iter().map(|p| diagnostic(loaded, p, Severity::Warning)));
+    }
+    if let Some(host) = current.netns.get(&Netns::Host) {
+        found.extend(dangers(host, desired, loaded));
+    }
+    found
+}
+
+/// NICs whose move would cut somebody off.
+fn dangers(host: &NetnsState, desired: &Desired, loaded: &Loaded) -> Vec<Diagnostic> {
+    let session = session_address();
+    let mut found = Vec::new();
+    for link in desired.links.iter().filter(|l| l.place.netns != Netns::Host && l.link.kind.is_none()) {
+        let nic = link.host_name();
+        if nic.is_loopback() || !host.links.contains_key(&nic) {
+            continue;
+        }
+        let mut warn = |message: String, help: &str| {
+            let d = match loaded.spans.get(&link.place) {
+                Some(span) => Diagnostic::warning(span, message),
+                None => Diagnostic::warning_without_place(message),
+            };
+            found.push(d.help(help));
+        };
+        if carries_default_route(host, nic) {
+            warn(
+                format!("{nic} carries the host's default route, which goes when it moves"),
+                "give the host another way out first",
+            );
+        }
+        if let Some(ip) = session.filter(|ip| host.addresses_of(nic).iter().any(|a| a.local.addr() == *ip)) {
+            warn(
+                format!("your own session comes in by {nic} ({ip}): it will be cut off"),
+                "use the console or another NIC",
+            );
+        }
+        if let Some(master) = host.links.get(&nic).and_then(|l| l.master) {
+            let place = Place::new(Netns::Host, master);
+            warn(
+                format!("{nic} is a port of {place}, which loses it"),
+                "it becomes a port again when the namespace stops",
+            );
+        }
+    }
+    found
+}
+
+fn carries_default_route(host: &NetnsState, nic: LinkName) -> bool {
+    host.routes.iter().any(|r| r.to.prefix_len() == 0 && r.link == Some(nic))
+}
+
+/// This host's address in the caller's ssh session (`SSH_CONNECTION`, ssh(1)).
+fn session_address() -> Option<IpAddr> {
+    std::env::var("SSH_CONNECTION").ok()?.split(' ').nth(2)?.parse().ok()
+}

@@ -1,0 +1,101 @@
+//! The files of a namespace, read with what the machine knows; mistakes as text.
+
+use super::{Mistakes, Refused, look};
+use crate::config::{self, Loaded, Surroundings};
+use crate::interfaces::diagnostic::{Diagnostic, Severity};
+use crate::model::{Desired, LinkName, Netns, NetnsName};
+use crate::plan::Problem;
+use crate::system::journal;
+use anyhow::Result;
+use std::cell::OnceCell;
+use std::io::Write;
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+/// Reads the files of `netns`; warnings are logged.
+///
+/// # Errors
+/// [`Mistakes`] when there is one in the files.
+pub(super) fn load(root: &Path, netns: &NetnsName) -> Result<(Desired, Loaded)> {
+    let mut loaded = read(root, netns);
+    let (errors, warnings): (Vec<&Diagnostic>, Vec<_>) =
+        loaded.diagnostics.iter().partition(|d| d.severity == Severity::Error);
+    for warning in warnings {
+        log::warn!(target: journal::PLAIN, "{warning}");
+    }
+    let text: Vec<String> = errors.iter().map(ToString::to_string).collect();
+    match loaded.desired.take() {
+        Some(desired) if text.is_empty() => Ok((desired, loaded)),
+        _ => Err(Mistakes(text.join("\n")).into()),
+    }
+}
+
+/// The files and everything that is to be said about them.
+pub(super) fn read(root: &Path, netns: &NetnsName) -> Loaded {
+    config::load(root, netns, &Machine { netns, links: OnceCell::new() })
+}
+
+/// The problems of a plan, each at the place in the files that names the link.
+pub(super) fn problems(loaded: &Loaded, problems: &[Problem]) -> anyhow::Error {
+    let text: Vec<String> = problems.iter().map(|p| diagnostic(loaded, p, Severity::Error).to_string()).collect();
+    Refused(text.join("\n")).into()
+}
+
+/// A problem as a diagnostic.
+pub(super) fn diagnostic(loaded: &Loaded, problem: &Problem, severity: Severity) -> Diagnostic {
+    let span = loaded.spans.get(&problem.place).cloned();
+    Diagnostic { severity, message: problem.message.clone(), span, help: problem.help.clone() }
+}
+
+/// What patterns and mappings ask of this machine. Looked up only when something asks.
+struct Machine<'a> {
+    netns: &'a NetnsName,
+    links: OnceCell<(Vec<LinkName>, Vec<LinkName>)>,
+}
+
+impl Machine<'_> {
+    /// The links of the host, and those of the host and the namespace.
+    fn known(&self) -> &(Vec<LinkName>, Vec<LinkName>) {
+        self.links.get_or_init(|| {
+            let host = look::link_names(&Netns::Host);
+            let inside = look::link_names(&Netns::Named(self.netns.clone()));
+            let more = inside.into_iter().filter(|name| !host.contains(name));
+            let all = host.iter().copied().chain(more).collect();
+            (host, all)
+        })
+    }
+}
+
+impl Surroundings for Machine<'_> {
+    fn links(&self) -> Vec<LinkName> {
+        self.known().1.clone()
+    }
+
+    fn attribute(&self, link: &LinkName, variable: &str) -> Option<String> {
+        if !self.known().0.contains(link) || variable.contains('/') || variable.starts_with('.') {
+            return None;
+        }
+        let file = if variable == "mac" { "address" } else { variable };
+        let text = std::fs::read_to_string(format!("/sys/class/net/{link}/{file}")).ok()?;
+        Some(text.trim_end().to_owned())
+    }
+
+    fn map(&self, script: &str, argument: &str, lines: &[String]) -> Result<String, String> {
+        let mut child = Command::new(script)
+            .arg(argument)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .map_err(|e| e.to_string())?;
+        if let Some(mut stdin) = child.stdin.take() {
+            // A script need not read what it is given.
+            let _ = stdin.write_all(lines.iter().map(|l| format!("{l}\n")).collect::<String>().as_bytes());
+        }
+        let output = child.wait_with_output().map_err(|e| e.to_string())?;
+        if !output.status.success() {
+            return Err(format!("ended with {}", output.status));
+        }
+        let text = String::from_utf8_lossy(&output.stdout);
+        Ok(text.lines().next().unwrap_or("").trim().to_owned())
+    }
+}

@@ -1,0 +1,87 @@
+//! A look at the kernel: only at what a namespace's files and record speak of.
+
+use crate::kernel::{Kernel, Namespace, Observed, Wanted, netns};
+use crate::model::{Desired, LinkName, Netns, NetnsName, Owned, Sysctl};
+use crate::system::record::{Progress, Record};
+use anyhow::{Result, bail};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// The host and, where it is ours, the namespace. Of the host's routes only those by links that are spoken of: it may
+/// have a full table of the Internet's.
+pub(super) fn look(name: &NetnsName, record: Option<&Record>, desired: Option<&Desired>) -> Result<Observed> {
+    let owned = record.and_then(|r| r.owned.as_ref());
+    let mut wanted = wanted(desired, owned);
+    wanted.netns.insert(Netns::Host);
+    if record.is_some_and(|r| is_ours(name, r)) {
+        wanted.netns.insert(Netns::Named(name.clone()));
+    }
+    Ok(Kernel::new().observe(&wanted)?)
+}
+
+/// Whether `/run/netns/NAME` is the namespace of the record. Before the record has one, it was written to make it.
+pub(super) fn is_ours(name: &NetnsName, record: &Record) -> bool {
+    let now = netns::is_mounted(name).then(|| Namespace::named(name).ok().map(|n| identity(&n))).flatten();
+    now.is_some() && (record.identity.is_none() || now == record.identity)
+}
+
+/// What a namespace is known by in a record.
+pub(super) fn identity(namespace: &Namespace) -> (u64, u64) {
+    let identity = namespace.identity();
+    (identity.device, identity.inode)
+}
+
+/// Refuses a namespace that this program did not make.
+pub(super) fn refuse_foreign(name: &NetnsName, record: Option<&Record>) -> Result<()> {
+    if !netns::is_mounted(name) || record.is_some_and(|r| is_ours(name, r)) {
+        return Ok(());
+    }
+    let path = netns::path(name);
+    match record {
+        Some(_) => bail!(
+            "{} is not the namespace that systemd-netns made: somebody deleted that one and made another; \
+             remove it (ip netns delete {name}) and try again",
+            path.display()
+        ),
+        None => bail!(
+            "{} exists and was not made by systemd-netns; remove it (ip netns delete {name}) or name yours otherwise",
+            path.display()
+        ),
+    }
+}
+
+/// Whether there is a start that did not finish, or a stop.
+pub(super) fn is_left_over(record: &Record) -> bool {
+    record.progress == Progress::Unfinished
+}
+
+/// The names of the links of a namespace in the order of their indexes; none when it cannot be looked at.
+pub(super) fn link_names(netns: &Netns) -> Vec<LinkName> {
+    let wanted = Wanted { netns: [netns.clone()].into(), ..Wanted::default() };
+    let Ok(observed) = Kernel::new().observe(&wanted) else { return Vec::new() };
+    let mut links: Vec<(u32, LinkName)> = observed.indexes.iter().map(|(place, index)| (*index, place.link)).collect();
+    links.sort_unstable();
+    links.into_iter().map(|(_, name)| name).collect()
+}
+
+fn wanted(desired: Option<&Desired>, owned: Option<&Owned>) -> Wanted {
+    let mut sysctls: BTreeMap<Netns, BTreeSet<Sysctl>> = BTreeMap::new();
+    let mut links: BTreeSet<LinkName> = owned.iter().flat_map(|o| o.before.links.keys().copied()).collect();
+    for all in desired.into_iter().chain(owned.map(|o| &o.desired)) {
+        for (netns, key, _) in &all.sysctls {
+            sysctls.entry(netns.clone()).or_default().insert(key.clone());
+        }
+        for link in &all.links {
+            let of_netns = sysctls.entry(link.place.netns.clone()).or_default();
+            of_netns.extend(link.sysctls.iter().map(|(key, _)| key.clone()));
+            if link.addresses().any(|a| a.local.addr().is_ipv4()) {
+                of_netns.insert(Sysctl::ipv4(link.place.link, "promote_secondaries"));
+            }
+            links.insert(link.host_name());
+            links.insert(link.place.link);
+        }
+    }
+    for key in owned.iter().flat_map(|o| o.before.sysctls.keys()) {
+        sysctls.entry(Netns::Host).or_default().insert(key.clone());
+    }
+    Wanted { sysctls, host_routes_of: Some(links), ..Wanted::default() }
+}

@@ -1,0 +1,73 @@
+//! One file per subcommand; each reads as the flow of the crate's documentation.
+
+mod check;
+mod enable;
+mod generate;
+pub mod generator;
+mod load;
+mod look;
+mod plan;
+mod run;
+mod start;
+mod status;
+mod stop;
+
+use crate::cli::{Cli, Command};
+use anyhow::Result;
+use std::fmt;
+
+/// Mistakes in the configuration or in what was typed; they end the program with status 78 (`EX_CONFIG`, sysexits.h).
+#[derive(Debug)]
+pub struct Mistakes(String);
+
+impl Mistakes {
+    fn one(text: impl fmt::Display) -> Self {
+        Self(format!("error: {text}"))
+    }
+}
+
+impl fmt::Display for Mistakes {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for Mistakes {}
+
+/// What the machine has not got, as diagnostics: each says itself how bad it is and where the files name it.
+#[derive(Debug)]
+pub struct Refused(String);
+
+impl fmt::Display for Refused {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for Refused {}
+
+/// Does what was typed.
+///
+/// # Errors
+/// What kept it from being done; [`Mistakes`] when that was the configuration.
+pub fn run(cli: &Cli, definition: clap::Command) -> Result<()> {
+    let root = cli.root.as_path();
+    match &cli.command {
+        Command::Start(name) => start::start(root, &name.name),
+        Command::Stop(name) => stop::stop(&name.name),
+        Command::Reload(name) => start::reload(root, &name.name),
+        Command::Create(name) => start::create(&name.name),
+        Command::Delete(name) => stop::delete(&name.name),
+        Command::Check { names } => check::check(root, names),
+        Command::Plan { name, stop } => plan::plan(root, name, *stop),
+        Command::Status { name, json } => status::status(root, name.as_ref(), *json),
+        Command::Enable { service, netns } => enable::enable(root, service, netns.as_ref()),
+        Command::Disable { service } => enable::disable(root, service),
+        Command::Run(run) => run::run(&run.name, &run.command),
+        Command::Completions { shell } => {
+            generate::completions(*shell, definition);
+            Ok(())
+        }
+        Command::Man { directory } => generate::man(directory, definition),
+    }
+}

@@ -1,0 +1,36 @@
+//! `plan NAME [--stop]`: the commands that a person would type.
+
+use super::load::{load, problems};
+use super::look::{is_left_over, look, refuse_foreign};
+use crate::model::NetnsName;
+use crate::plan::{converge, teardown};
+use crate::system::record::Record;
+use anyhow::{Result, bail};
+use std::io::Write;
+use std::path::Path;
+
+/// Prints the plan of a start or reload, or of a stop.
+pub fn plan(root: &Path, name: &NetnsName, stop: bool) -> Result<()> {
+    let record = Record::read(name)?;
+    refuse_foreign(name, record.as_ref())?;
+    let owned = record.as_ref().and_then(|r| r.owned.as_ref());
+    let plan = if stop {
+        let Some(owned) = owned else { bail!("{name} is not up: there is nothing to stop") };
+        teardown(&look(name, record.as_ref(), None)?.state, owned)
+    } else {
+        if record.as_ref().is_some_and(is_left_over) {
+            log::warn!(
+                "{name} is half-made: a start first finishes what was left undone (systemd-netns plan {name} --stop)"
+            );
+        }
+        let (desired, loaded) = load(root, name)?;
+        let current = look(name, record.as_ref(), Some(&desired))?;
+        converge(&current.state, &desired, owned).map_err(|p| problems(&loaded, &p))?
+    };
+    let mut out = std::io::stdout().lock();
+    if plan.is_empty() {
+        writeln!(out, "# nothing to do")?;
+    }
+    write!(out, "{plan}")?;
+    Ok(())
+}

@@ -1,0 +1,154 @@
+//! `create`, `start` and `reload`.
+//!
+//! A start reads the files, looks at the kernel, makes a plan, writes down what it will answer for, and only then changes
+//! anything. When that fails, or was killed, the record is torn down like a finished start: there is no scripted undo.
+
+use super::load::{load, problems};
+use super::look::{identity, is_left_over, is_ours, look, refuse_foreign};
+use super::stop;
+use crate::apply::{apply, apply_all};
+use crate::kernel::{Kernel, netns};
+use crate::model::{Desired, NetnsName};
+use crate::plan::{converge, own, settle};
+use crate::report;
+use crate::system::lock::{self, Lock};
+use crate::system::record::{self, Progress, Record};
+use anyhow::{Context, Result, bail};
+use std::path::Path;
+
+/// Makes the namespace alone.
+pub fn create(name: &NetnsName) -> Result<()> {
+    let _lock = lock::acquire(&record::directory(name))?;
+    ensure_created(name).map(|_| ())
+}
+
+/// Makes and configures the namespace, or brings one that is up in line with the files.
+pub fn start(root: &Path, name: &NetnsName) -> Result<()> {
+    let lock = lock::acquire(&record::directory(name))?;
+    let before = Record::read(name)?;
+    if before.as_ref().is_some_and(|r| r.progress == Progress::Complete && is_ours(name, r)) {
+        log::info!("{name} is up already: bringing it in line with the files");
+        return reload_locked(root, name);
+    }
+    let result = start_locked(root, name);
+    if result.is_err() && before.is_none() {
+        forget_created(name, lock);
+    }
+    result
+}
+
+fn start_locked(root: &Path, name: &NetnsName) -> Result<()> {
+    let (desired, loaded) = load(root, name)?;
+    let mut record = ensure_created(name)?;
+    let current = look(name, Some(&record), Some(&desired))?;
+    let plan = converge(&current.state, &desired, None).map_err(|p| problems(&loaded, &p))?;
+    record.owned = Some(own(&current.state, &desired, &plan, None));
+    record.progress = Progress::Unfinished;
+    record.write(name)?;
+    plan.notes.iter().for_each(|note| log::warn!("{note}"));
+    if let Err(failed) = apply(&mut Kernel::new(), &plan) {
+        let error = anyhow::Error::from(failed);
+        log::error!("{error:#}");
+        log::info!("{name}: giving everything back");
+        stop::stop_locked(name, &record).context("and what was done could not be undone")?;
+        bail!("{name} was not started; everything is back where it was");
+    }
+    record.progress = Progress::Complete;
+    record.write(name)?;
+    log::info!("{name} is up: {}", report::summary(&plan));
+    Ok(())
+}
+
+/// The namespace with a record, and nothing left over from a start or stop that did not finish.
+fn ensure_created(name: &NetnsName) -> Result<Record> {
+    let record = Record::read(name)?;
+    refuse_foreign(name, record.as_ref())?;
+    if let Some(record) = record {
+        if !is_left_over(&record) && is_ours(name, &record) {
+            return Ok(record);
+        }
+        log::info!("{name}: finishing what an earlier start or stop left undone");
+        stop::stop_locked(name, &record)?;
+        std::fs::create_dir_all(record::directory(name)).context("make the record's directory")?;
+    }
+    // Written first: a namespace without a record would be taken for somebody else's.
+    Record::created(None).write(name)?;
+    let namespace = netns::create(name).with_context(|| format!("make the namespace {name}"))?;
+    let record = Record::created(Some(identity(&namespace)));
+    record.write(name)?;
+    Ok(record)
+}
+
+/// After a failure: the namespace that this very start made.
+fn forget_created(name: &NetnsName, lock: Lock) {
+    match Record::read(name) {
+        Ok(Some(record)) if record.progress == Progress::Created => {
+            if let Err(e) = stop::stop_locked(name, &record) {
+                log::warn!("{e:#}, ignoring");
+            }
+        }
+        Ok(None) => {
+            let _ = Record::remove(name);
+        }
+        _ => {}
+    }
+    drop(lock);
+}
+
+/// Applies the difference between the files and the kernel.
+pub fn reload(root: &Path, name: &NetnsName) -> Result<()> {
+    let _lock = lock::acquire(&record::directory(name))?;
+    reload_locked(root, name)
+}
+
+fn reload_locked(root: &Path, name: &NetnsName) -> Result<()> {
+    let record = Record::read(name)?;
+    refuse_foreign(name, record.as_ref())?;
+    let Some(mut record) = record.filter(|r| r.progress == Progress::Complete) else {
+        if Record::read(name)?.is_none() {
+            let _ = Record::remove(name);
+        }
+        bail!("{name} is not up: start it first (systemctl start systemd-netns@{name})");
+    };
+    let (desired, loaded) = load(root, name)?;
+    let current = look(name, Some(&record), Some(&desired))?;
+    let owned = record.owned.take();
+    let plan = converge(&current.state, &desired, owned.as_ref()).map_err(|p| problems(&loaded, &p))?;
+    if plan.is_empty() && owned.as_ref().is_some_and(|o| o.desired == desired) {
+        log::info!("{name}: nothing to do");
+        return Ok(());
+    }
+    let previous = owned.as_ref().map(|o| o.desired.clone());
+    record.owned = Some(own(&current.state, &desired, &plan, owned.as_ref()));
+    record.write(name)?;
+    plan.notes.iter().for_each(|note| log::warn!("{note}"));
+    if let Err(failed) = apply(&mut Kernel::new(), &plan) {
+        log::error!("{:#}", anyhow::Error::from(failed));
+        go_back(name, &mut record, previous)?;
+        bail!("{name} was not reloaded; it is as it was before");
+    }
+    if let Some(owned) = &mut record.owned {
+        settle(owned, &desired);
+    }
+    record.write(name)?;
+    log::info!("{name} is in line with its files: {}", report::summary(&plan));
+    Ok(())
+}
+
+/// After a failed reload: a plan from here to what was applied before.
+fn go_back(name: &NetnsName, record: &mut Record, previous: Option<Desired>) -> Result<()> {
+    let Some(previous) = previous else { return Ok(()) };
+    log::info!("{name}: going back to what was applied before");
+    let current = look(name, Some(record), Some(&previous))?;
+    let back = converge(&current.state, &previous, record.owned.as_ref()).map_err(|p| {
+        let text: Vec<String> = p.iter().map(ToString::to_string).collect();
+        anyhow::anyhow!("what was applied before cannot be reached any more: {}", text.join("; "))
+    })?;
+    let failures = apply_all(&mut Kernel::new(), &back);
+    record.owned = record.owned.take().map(|o| own(&current.state, &previous, &back, Some(&o)));
+    if let Some(owned) = record.owned.as_mut().filter(|_| failures.is_empty()) {
+        settle(owned, &previous);
+    }
+    record.write(name)?;
+    stop::report_failures(failures).context("going back failed too; see systemd-netns status")
+}

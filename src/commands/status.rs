@@ -1,0 +1,215 @@
+//! `status [NAME] [--json]`: namespaces, what is in them, who uses them, and how far they are from their files.
+
+use super::load::read;
+use super::look::{is_ours, look};
+use crate::interfaces::diagnostic::Severity;
+use crate::kernel::{Namespace, netns};
+use crate::model::{Kind, Link, LinkName, Netns, NetnsName, NetnsState, Owned};
+use crate::plan::converge;
+use crate::system::record::{Progress, Record};
+use anyhow::{Result, bail};
+use serde::Serialize;
+use std::io::{IsTerminal, Write};
+use std::path::Path;
+
+/// Shows one namespace, or all that have a record.
+pub fn status(root: &Path, name: Option<&NetnsName>, json: bool) -> Result<()> {
+    let names = match name {
+        Some(name) => vec![name.clone()],
+        None => Record::list(),
+    };
+    let mut all = Vec::new();
+    for name in &names {
+        all.push(examine(root, name)?);
+    }
+    let mut out = std::io::stdout().lock();
+    if json {
+        serde_json::to_writer_pretty(&mut out, &all)?;
+        writeln!(out)?;
+    } else {
+        let colour = std::io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none();
+        for status in &all {
+            print(&mut out, status, colour)?;
+        }
+        if all.is_empty() {
+            writeln!(out, "no namespace of systemd-netns is up")?;
+        }
+    }
+    match name {
+        Some(name) if all.iter().all(|s| s.state != "up") => bail!("{name} is not up"),
+        _ => Ok(()),
+    }
+}
+
+/// A namespace as it is shown.
+#[derive(Debug, Serialize)]
+struct Status {
+    name: NetnsName,
+    /// `up`, `unfinished`, `created`, `foreign`, `gone` or `down`.
+    state: &'static str,
+    links: Vec<LinkStatus>,
+    routes: usize,
+    processes: Vec<Process>,
+    /// The commands that a reload would amount to.
+    drift: Vec<String>,
+    /// What keeps the files from being applied.
+    mistakes: Vec<String>,
+}
+
+#[derive(Debug, Serialize)]
+struct LinkStatus {
+    name: LinkName,
+    kind: String,
+    up: bool,
+    mtu: Option<u32>,
+    mac: Option<String>,
+    addresses: Vec<String>,
+    /// How it came here.
+    origin: String,
+}
+
+#[derive(Debug, Serialize)]
+struct Process {
+    pid: u32,
+    unit: Option<String>,
+}
+
+fn examine(root: &Path, name: &NetnsName) -> Result<Status> {
+    let record = Record::read(name)?;
+    let ours = record.as_ref().is_some_and(|r| is_ours(name, r));
+    let state = match &record {
+        None if netns::is_mounted(name) => "foreign",
+        None => "down",
+        Some(_) if !ours => "gone",
+        Some(r) => match r.progress {
+            Progress::Created => "created",
+            Progress::Unfinished => "unfinished",
+            Progress::Complete => "up",
+        },
+    };
+    let mut status = Status {
+        name: name.clone(),
+        state,
+        links: Vec::new(),
+        routes: 0,
+        processes: processes(name),
+        drift: Vec::new(),
+        mistakes: Vec::new(),
+    };
+    if !ours {
+        return Ok(status);
+    }
+    let loaded = read(root, name);
+    status.mistakes =
+        loaded.diagnostics.iter().filter(|d| d.severity == Severity::Error).map(ToString::to_string).collect();
+    let owned = record.as_ref().and_then(|r| r.owned.as_ref());
+    let current = look(name, record.as_ref(), loaded.desired.as_ref())?.state;
+    if let Some(inside) = current.netns.get(&Netns::Named(name.clone())) {
+        status.links = links(inside, owned);
+        status.routes = inside.routes.len();
+    }
+    if let Some(desired) = loaded.desired.as_ref().filter(|_| state == "up") {
+        match converge(&current, desired, owned) {
+            Ok(plan) => status.drift = plan.ops.iter().map(ToString::to_string).collect(),
+            Err(problems) => status.mistakes.extend(problems.iter().map(ToString::to_string)),
+        }
+    }
+    Ok(status)
+}
+
+fn processes(name: &NetnsName) -> Vec<Process> {
+    let found = Namespace::named(name).ok().filter(|_| netns::is_mounted(name)).and_then(|n| netns::pids(&n).ok());
+    found.unwrap_or_default().into_iter().map(|p| Process { pid: p.pid, unit: p.unit }).collect()
+}
+
+fn links(inside: &NetnsState, owned: Option<&Owned>) -> Vec<LinkStatus> {
+    let one = |(name, link): (&LinkName, &Link)| LinkStatus {
+        name: *name,
+        kind: link.kind.as_ref().map_or("", Kind::name).to_owned(),
+        up: link.up == Some(true),
+        mtu: link.mtu,
+        mac: link.mac.map(|m| m.to_string()),
+        addresses: inside.addresses_of(*name).iter().map(|a| a.local.to_string()).collect(),
+        origin: origin(*name, link, owned),
+    };
+    inside.links.iter().map(one).collect()
+}
+
+fn origin(name: LinkName, link: &Link, owned: Option<&Owned>) -> String {
+    if name.is_loopback() {
+        return "loopback".to_owned();
+    }
+    if let Some(taken) = owned.and_then(|o| o.taken.iter().find(|t| t.place.link == name)) {
+        return if taken.name == name { "from the host".to_owned() } else { format!("the host's {}", taken.name) };
+    }
+    match &link.kind {
+        Some(Kind::Veth { peer: Some(peer) }) => format!("pair with {} on {}", peer.link, peer.netns),
+        Some(Kind::Vlan { parent: Some(parent), id, .. }) => {
+            format!("VLAN {id} on {}{}", parent.link, if parent.netns == Netns::Host { " of the host" } else { "" })
+        }
+        _ if owned.is_some_and(|o| o.made.iter().any(|p| p.link == name && p.netns != Netns::Host)) => {
+            "made".to_owned()
+        }
+        _ => "not from the files".to_owned(),
+    }
+}
+
+fn print(out: &mut impl Write, s: &Status, colour: bool) -> std::io::Result<()> {
+    let (mark, end) = match (colour, s.state) {
+        (false, _) => ("", ""),
+        (true, "up") if s.drift.is_empty() && s.mistakes.is_empty() => ("\x1b[32m", "\x1b[0m"),
+        (true, "up") => ("\x1b[33m", "\x1b[0m"),
+        (true, _) => ("\x1b[31m", "\x1b[0m"),
+    };
+    writeln!(out, "{mark}{}{end}: {}", s.name, what_it_means(s))?;
+    let width = s.links.iter().map(|l| l.name.as_str().len()).max().unwrap_or(0);
+    for l in &s.links {
+        let (up, addresses) = (if l.up { "up  " } else { "down" }, l.addresses.join(" "));
+        let space = if addresses.is_empty() { "" } else { "  " };
+        writeln!(out, "    {:width$}  {up}  {addresses}{space}({})", l.name.as_str(), l.origin)?;
+    }
+    if s.routes > 0 {
+        writeln!(out, "    {} {}", s.routes, if s.routes == 1 { "route" } else { "routes" })?;
+    }
+    let mut units: Vec<(String, Vec<u32>)> = Vec::new();
+    for p in &s.processes {
+        let unit = p.unit.clone().unwrap_or_else(|| "no unit".to_owned());
+        match units.iter_mut().find(|(u, _)| *u == unit) {
+            Some((_, pids)) => pids.push(p.pid),
+            None => units.push((unit, vec![p.pid])),
+        }
+    }
+    for (unit, pids) in units {
+        let shown: Vec<String> = pids.iter().take(8).map(ToString::to_string).collect();
+        let more = if pids.len() > 8 { format!(" and {} more", pids.len() - 8) } else { String::new() };
+        writeln!(out, "    {unit}: {}{more}", shown.join(" "))?;
+    }
+    for mistake in &s.mistakes {
+        writeln!(out, "    {}", mistake.replace('\n', "\n    "))?;
+    }
+    if !s.drift.is_empty() {
+        writeln!(out, "    not as the files say; systemctl reload systemd-netns@{} would do:", s.name)?;
+        for op in s.drift.iter().take(10) {
+            writeln!(out, "        {op}")?;
+        }
+        if s.drift.len() > 10 {
+            writeln!(out, "        … and {} more", s.drift.len() - 10)?;
+        }
+    }
+    Ok(())
+}
+
+fn what_it_means(s: &Status) -> String {
+    match s.state {
+        "up" if s.drift.is_empty() && s.mistakes.is_empty() => "up, as the files say".to_owned(),
+        "up" => "up".to_owned(),
+        "created" => "made, with nothing in it yet".to_owned(),
+        "unfinished" => format!("half-made; give everything back with: systemd-netns stop {}", s.name),
+        "gone" => format!(
+            "its namespace was deleted by somebody else; give everything back with: systemd-netns stop {}",
+            s.name
+        ),
+        "foreign" => "exists, and was not made by systemd-netns".to_owned(),
+        _ => "not up".to_owned(),
+    }
+}

@@ -1,0 +1,84 @@
+//! `stop` and `delete`: from the record alone.
+
+use super::look::{is_ours, look, refuse_foreign};
+use crate::apply::{Failed, apply_all};
+use crate::kernel::{Kernel, netns};
+use crate::model::NetnsName;
+use crate::plan::{Op, teardown};
+use crate::report;
+use crate::system::lock;
+use crate::system::record::{self, Progress, Record};
+use anyhow::{Result, bail};
+
+/// Gives everything back and deletes the namespace. What is not there is no mistake.
+pub fn stop(name: &NetnsName) -> Result<()> {
+    let _lock = lock::acquire(&record::directory(name))?;
+    match Record::read(name)? {
+        Some(record) => stop_locked(name, &record),
+        None => nothing_of_ours(name),
+    }
+}
+
+/// The namespace's name and record alone; what is in it must have been given back by `stop`.
+pub fn delete(name: &NetnsName) -> Result<()> {
+    stop(name)
+}
+
+fn nothing_of_ours(name: &NetnsName) -> Result<()> {
+    Record::remove(name)?;
+    refuse_foreign(name, None)?;
+    log::info!("{name} is not up: nothing to do");
+    Ok(())
+}
+
+/// The work, with the lock held.
+pub(super) fn stop_locked(name: &NetnsName, record: &Record) -> Result<()> {
+    let mut record = record.clone();
+    if record.progress == Progress::Complete {
+        record.progress = Progress::Unfinished;
+        record.write(name)?;
+    }
+    let mut kernel = Kernel::new();
+    let mut failures = Vec::new();
+    if let Some(owned) = &record.owned {
+        let current = look(name, Some(&record), None)?;
+        let plan = teardown(&current.state, owned);
+        plan.notes.iter().for_each(|note| log::warn!("{note}"));
+        failures = apply_all(&mut kernel, &plan);
+        log::info!("{name} is down: {}", report::summary(&plan));
+    }
+    // Where the start was killed while it made the namespace, there may be a file without a mount.
+    if is_ours(name, &record) || (record.identity.is_none() && netns::path(name).exists()) {
+        netns::delete(name)?;
+    }
+    // The user's commands may fail, as they may with ifdown; they leave nothing of ours behind.
+    let (commands, mut failures): (Vec<_>, Vec<_>) = failures.into_iter().partition(|f| matches!(f.op, Op::Run(_)));
+    for failed in commands {
+        log::warn!("{:#}, ignoring", anyhow::Error::from(failed));
+    }
+    failures.retain(|f| !went_by_itself(f));
+    report_failures(failures)?;
+    Record::remove(name)
+}
+
+/// What was to be deleted and is gone already is no failure.
+fn went_by_itself(failed: &Failed) -> bool {
+    let deletes = matches!(
+        failed.op,
+        Op::DeleteLink(_)
+            | Op::DeleteNetns(_)
+            | Op::DeleteRoute { .. }
+            | Op::DeleteAddress { .. }
+            | Op::DeleteRule { .. }
+    );
+    deletes && failed.error.downcast_ref::<crate::kernel::Error>().is_some_and(crate::kernel::Error::is_absent)
+}
+
+/// All failures as one error.
+pub(super) fn report_failures(failures: Vec<Failed>) -> Result<()> {
+    if failures.is_empty() {
+        return Ok(());
+    }
+    let text: Vec<String> = failures.into_iter().map(|f| format!("{:#}", anyhow::Error::from(f))).collect();
+    bail!(text.join("\n"))
+}

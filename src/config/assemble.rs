@@ -1,0 +1,296 @@
+//! From stanzas to links: who is brought up, what each link is, and on which others it stands.
+//!
+//! 1. `lo`, then what `auto` and `allow-CLASS` name, in file order
+//! 2. what needs no such line: inner ends of `link-netns` pairs, and `iface BR..X`
+//! 3. before a VLAN its parent: the one inside if the file speaks of it, else the host's, which stays there
+//!
+//! A link is one [`Draft`], however many stanzas and aliases speak of it.
+
+use super::check;
+use super::draft::Draft;
+use super::environment::Names;
+use super::inherit::{Ifaces, Settled};
+use super::link_kind::{self, Shape};
+use super::mapping::Mappings;
+use super::pairs::Pair;
+use super::report::Report;
+use super::resolv::{self, Dns};
+use super::select::{Machine, Selected};
+use super::stanza::{self, Subject};
+use super::value::shown;
+use super::{options::Key, stable};
+use crate::interfaces::diagnostic::{Diagnostic, Span};
+use crate::model::{Kind, LinkName, Netns, NetnsName, Place};
+use std::collections::{BTreeSet, HashMap, HashSet};
+use std::path::Path;
+
+/// How many VLANs may stand on each other; the kernel's own limit (`MAX_NEST_DEV`) is 8.
+const MAX_STACK: usize = 8;
+
+/// The files, read.
+pub(super) struct Files<'a> {
+    pub root: &'a Path,
+    pub netns: &'a NetnsName,
+    /// The stanzas of the namespace's file.
+    pub ifaces: &'a Ifaces<'a>,
+    pub mappings: &'a Mappings<'a>,
+    pub machine: &'a Machine<'a>,
+    /// What `auto` and `allow-CLASS` name.
+    pub explicit: &'a [Selected],
+    pub pairs: &'a [Pair],
+}
+
+/// The links so far.
+pub(super) struct Assembly<'a> {
+    files: &'a Files<'a>,
+    pub drafts: Vec<Draft<'a>>,
+    pub dns: Vec<Dns>,
+    index: HashMap<Place, usize>,
+    /// The names that were brought up, aliases among them.
+    seen: HashSet<String>,
+    /// The stanzas of the namespace's file that somebody uses.
+    used: BTreeSet<usize>,
+    explicit: HashMap<&'a str, &'a Selected>,
+    /// The logical names that differ from their link's.
+    logical: HashSet<&'a str>,
+    pairs: HashMap<LinkName, &'a Pair>,
+    /// The links whose parents are being brought up.
+    waiting: Vec<LinkName>,
+    rules: HashMap<Netns, usize>,
+}
+
+impl<'a> Assembly<'a> {
+    pub fn new(files: &'a Files<'a>) -> Self {
+        Self {
+            files,
+            drafts: Vec::new(),
+            dns: Vec::new(),
+            index: HashMap::new(),
+            seen: HashSet::new(),
+            used: BTreeSet::new(),
+            explicit: files.explicit.iter().map(|one| (one.name.as_str(), one)).collect(),
+            logical: files.explicit.iter().filter(|o| o.logical != o.name).map(|o| o.logical.as_str()).collect(),
+            pairs: files.pairs.iter().map(|pair| (pair.inner, pair)).collect(),
+            waiting: Vec::new(),
+            rules: HashMap::new(),
+        }
+    }
+
+    /// Brings everything in the namespace up.
+    pub fn inner(&mut self, report: &mut Report) {
+        self.loopback(report);
+        for one in self.files.explicit {
+            self.bring_up(one, report);
+        }
+        for pair in self.files.pairs {
+            let one = self.implied(pair.inner, &pair.inner_span, report);
+            self.bring_up(&one, report);
+        }
+        for (index, iface) in self.files.ifaces.all() {
+            let name = &iface.name;
+            if !name.value.contains("..") || name.value.contains(':') || self.used.contains(&index) {
+                continue;
+            }
+            let link = name.value.parse().map_err(|why| Diagnostic::error(&name.span, format!("{why}")));
+            if let Some(link) = report.take(link) {
+                let one = self.implied(link, &name.span, report);
+                self.bring_up(&one, report);
+            }
+        }
+    }
+
+    /// Warns of stanzas that nobody uses.
+    pub fn report_unused(&self, report: &mut Report) {
+        let mut said: HashSet<&str> = HashSet::new();
+        for (index, iface) in self.files.ifaces.all() {
+            let name = iface.name.value.as_str();
+            if !self.used.contains(&index) && !self.files.ifaces.is_inherited(index) && said.insert(name) {
+                let message = format!("nothing brings `{}` up", shown(name));
+                let help = format!("add `auto {}`", shown(name));
+                report.push(Diagnostic::warning(&iface.name.span, message).help(help));
+            }
+        }
+    }
+
+    /// Whether a link of the namespace is brought up.
+    pub fn has(&self, link: LinkName) -> bool {
+        self.index.contains_key(&self.inside(link))
+    }
+
+    fn inside(&self, link: LinkName) -> Place {
+        Place::new(Netns::Named(self.files.netns.clone()), link)
+    }
+
+    /// A link without an `auto` line.
+    fn implied(&self, link: LinkName, span: &Span, report: &mut Report) -> Selected {
+        let mut one = Selected::implied(link, span);
+        one.logical = self.files.mappings.apply(&one.name, one.logical, self.files.machine.surroundings, report);
+        one
+    }
+
+    /// `lo` is first, and always there.
+    fn loopback(&mut self, report: &mut Report) {
+        match self.explicit.get(LinkName::LO.as_str()).copied() {
+            Some(one) => self.bring_up(one, report),
+            None => {
+                let stanza = self.files.ifaces.named(LinkName::LO.as_str()).next();
+                match stanza.map(|index| self.files.ifaces.keyword(index)) {
+                    Some(span) => {
+                        let one = self.implied(LinkName::LO, span, report);
+                        self.bring_up(&one, report);
+                    }
+                    None => {
+                        self.seen.insert(LinkName::LO.to_string());
+                        self.add(Draft::new(self.inside(LinkName::LO), None, Some(Kind::Loopback)));
+                    }
+                }
+            }
+        }
+    }
+
+    /// Brings a link or an alias up, and before it what it stands on.
+    fn bring_up(&mut self, one: &Selected, report: &mut Report) {
+        if !self.seen.insert(one.name.clone()) {
+            return;
+        }
+        let place = self.inside(one.link);
+        if one.is_alias() {
+            if let Some(base) = self.explicit.get(one.link.as_str()).copied() {
+                self.bring_up(base, report);
+            }
+        }
+        let indices: Vec<usize> = self.files.ifaces.named(&one.logical).collect();
+        if indices.is_empty() && !one.link.is_loopback() && !self.pairs.contains_key(&one.link) {
+            return report.push(without_stanza(one));
+        }
+        let settled: Vec<Settled<'a>> =
+            indices.iter().filter_map(|index| self.files.ifaces.settle(*index, report)).collect();
+        self.used.extend(indices);
+        if !self.index.contains_key(&place) {
+            let Some(draft) = self.draft(one, &settled, report) else { return };
+            self.add(Draft { from: one.from, ..draft });
+        }
+        let names = Names { iface: &one.name, logical: &one.logical, class: one.class.as_deref() };
+        self.evaluate(&place, names, &settled, report);
+    }
+
+    /// Adds stanzas to a link.
+    pub fn evaluate(&mut self, place: &Place, names: Names<'_>, settled: &[Settled<'a>], report: &mut Report) {
+        let Some(&at) = self.index.get(place) else { return };
+        let subject = Subject { root: self.files.root, place, names };
+        let rules = self.rules.entry(place.netns.clone()).or_default();
+        for settled in settled {
+            check::options(settled, report);
+            self.dns.extend(resolv::lines(settled, place));
+            self.drafts[at].stanzas.push(stanza::evaluate(settled, &subject, rules, report));
+        }
+    }
+
+    pub fn add(&mut self, draft: Draft<'a>) {
+        match self.index.get(&draft.place) {
+            None => {
+                self.index.insert(draft.place.clone(), self.drafts.len());
+                self.drafts.push(draft);
+            }
+            // Somebody stood on it before it was known to be ours.
+            Some(&at) if self.drafts[at].borrowed && !draft.borrowed => self.drafts[at] = draft,
+            Some(_) => {}
+        }
+    }
+
+    /// The link itself, without its stanzas; what it stands on is added.
+    fn draft(&mut self, one: &Selected, settled: &[Settled<'a>], report: &mut Report) -> Option<Draft<'a>> {
+        let place = self.inside(one.link);
+        let new = |kind| Some(Draft::new(place.clone(), Some(one.span.clone()), kind));
+        if let Some(pair) = self.pairs.get(&one.link).copied() {
+            let host = Place::new(Netns::Host, pair.host);
+            let kind = Kind::Veth { peer: Some(place.clone()) };
+            self.add(Draft::new(host.clone(), Some(pair.host_span.clone()), Some(kind)));
+            return new(Some(Kind::Veth { peer: Some(host) }));
+        }
+        match link_kind::shape(one.link, &one.span, settled, report)? {
+            Shape::Loopback => new(Some(Kind::Loopback)),
+            Shape::Existing => new(None),
+            Shape::Port { bridge } => {
+                let host = Place::new(Netns::Host, stable::host_end(self.files.netns, one.link)?);
+                let span = Some(one.span.clone());
+                self.borrow(bridge, &one.span, None);
+                let kind = Kind::Veth { peer: Some(place.clone()) };
+                let altname = altname(self.files.netns, one.link);
+                self.add(Draft { master: Some(bridge), altname, ..Draft::new(host.clone(), span, Some(kind)) });
+                new(Some(Kind::Veth { peer: Some(host) }))
+            }
+            Shape::Vlan { parent, id, protocol, raw } => {
+                let parent = Some(self.parent(one, parent, settled, report)?);
+                Some(Draft { raw, ..new(Some(Kind::Vlan { parent, id, protocol }))? })
+            }
+        }
+    }
+
+    /// Where a VLAN's parent is. Inside it is brought up; on the host it is borrowed.
+    fn parent(
+        &mut self,
+        one: &Selected,
+        parent: LinkName,
+        settled: &[Settled<'a>],
+        report: &mut Report,
+    ) -> Option<Place> {
+        let opt = settled.iter().find_map(|settled| settled.get(Key::VlanRawDevice));
+        let span = opt.map_or(&one.span, |opt| &opt.value.span);
+        self.waiting.push(one.link);
+        let place = if self.waiting.contains(&parent) {
+            report.push(Diagnostic::error(span, format!("`{parent}` would be carried by itself")));
+            None
+        } else if self.waiting.len() > MAX_STACK {
+            let message = format!("links stand on each other more than {MAX_STACK} deep");
+            report.push(Diagnostic::error(span, message));
+            None
+        } else {
+            if let Some(other) = self.explicit.get(parent.as_str()).copied() {
+                self.bring_up(other, report);
+            } else if self.pairs.contains_key(&parent) || self.is_link(parent) {
+                let other = self.implied(parent, span, report);
+                self.bring_up(&other, report);
+            }
+            let inside = self.inside(parent);
+            let is_inside = self.index.contains_key(&inside) || self.explicit.contains_key(parent.as_str());
+            Some(if is_inside { inside } else { self.borrow(parent, span, Some(true)) })
+        };
+        self.waiting.pop();
+        place
+    }
+
+    /// Whether there is a stanza of the link's name, and not as the logical name of another link.
+    fn is_link(&self, link: LinkName) -> bool {
+        self.files.ifaces.has(link.as_str()) && !self.logical.contains(link.as_str())
+    }
+
+    /// A link that stays on the host.
+    fn borrow(&mut self, link: LinkName, span: &Span, up: Option<bool>) -> Place {
+        let place = Place::new(Netns::Host, link);
+        match self.index.get(&place) {
+            Some(&at) => self.drafts[at].up = self.drafts[at].up.or(up),
+            None => self.add(Draft { up, borrowed: true, ..Draft::new(place.clone(), Some(span.clone()), None) }),
+        }
+        place
+    }
+}
+
+/// The name under which a person finds the host's end of `BR..X`, if the kernel takes it.
+fn altname(netns: &NetnsName, inner: LinkName) -> Option<String> {
+    Some(format!("{netns}.{inner}")).filter(|name| name.len() <= 127 && !name.contains(':'))
+}
+
+fn without_stanza(one: &Selected) -> Diagnostic {
+    let message = if one.logical == one.name {
+        format!("`{}` has no `iface` stanza", shown(&one.name))
+    } else {
+        format!("`{}` has no stanza: there is no `iface {}`", shown(&one.name), shown(&one.logical))
+    };
+    if one.by_pattern {
+        let message = format!("{message}, ignoring");
+        return Diagnostic::warning(&one.span, message).help("the pattern matches it");
+    }
+    let help = format!("add `iface {} inet manual`, or `static` with its `address`", shown(&one.logical));
+    Diagnostic::error(&one.span, message).help(help)
+}

@@ -1,0 +1,159 @@
+//! A link while its stanzas are gathered, and what they ask of it together.
+
+use super::link_options::Mtu;
+use super::report::Report;
+use super::select::Machine;
+use super::stanza::Evaluated;
+use crate::interfaces::diagnostic::{Diagnostic, Span};
+use crate::model::{DesiredLink, Kind, Link, LinkName, MacAddr, Netns, Place, Presence, Stanza, Sysctl};
+use std::collections::{BTreeSet, HashMap};
+
+/// A link that the files name.
+pub(super) struct Draft<'a> {
+    pub place: Place,
+    /// Where it is named first; `lo` need not be.
+    pub span: Option<Span>,
+    pub kind: Option<Kind>,
+    pub up: Option<bool>,
+    pub master: Option<LinkName>,
+    pub altname: Option<String>,
+    pub from: Option<LinkName>,
+    /// It stays on the host, and is not ours.
+    pub borrowed: bool,
+    /// `vlan-raw-device` names its parent.
+    pub raw: bool,
+    pub stanzas: Vec<Evaluated<'a>>,
+}
+
+/// The MTU of an Ethernet link that is made and told nothing.
+const ETHERNET_MTU: u32 = 1500;
+
+impl<'a> Draft<'a> {
+    /// A link that is brought up.
+    pub fn new(place: Place, span: Option<Span>, kind: Option<Kind>) -> Self {
+        Self {
+            place,
+            span,
+            kind,
+            up: Some(true),
+            master: None,
+            altname: None,
+            from: None,
+            borrowed: false,
+            raw: false,
+            stanzas: Vec::new(),
+        }
+    }
+
+    /// The link as it shall be. `mtu` was found in view of the other links.
+    pub fn finish(self, mtu: Option<u32>, report: &mut Report) -> DesiredLink {
+        let has_pre_up = self.stanzas.iter().any(|stanza| !stanza.stanza.pre_up.is_empty());
+        let presence = match () {
+            () if self.borrowed => Presence::Borrowed,
+            () if has_pre_up && self.kind.is_none() && self.place.netns != Netns::Host => Presence::MadeByCommand,
+            () => Presence::Required,
+        };
+        let link = Link {
+            kind: self.kind.clone(),
+            up: self.up,
+            mtu,
+            mac: self.mac(report),
+            alias: self.stanzas.iter().rev().find_map(|stanza| stanza.wishes.alias.clone()),
+            master: self.master,
+            altnames: self.altname.iter().cloned().collect::<BTreeSet<String>>(),
+        };
+        let sysctls = self.sysctls();
+        let stanzas = self.stanzas.into_iter().map(finish_stanza).collect();
+        DesiredLink { place: self.place, link, from: self.from, presence, sysctls, stanzas }
+    }
+
+    /// The last one, as with ifupdown.
+    fn mac(&self, report: &mut Report) -> Option<MacAddr> {
+        let all: Vec<_> = self.stanzas.iter().filter_map(|stanza| stanza.wishes.mac).collect();
+        for pair in all.windows(2) {
+            if pair[0].0 != pair[1].0 {
+                let message = format!("`{}` has another `hwaddress` before; this one is taken", self.place.link);
+                let help = format!("see {}", pair[0].1.value.span);
+                report.push(Diagnostic::warning(&pair[1].1.value.span, message).help(help));
+            }
+        }
+        all.last().map(|(mac, _)| *mac)
+    }
+
+    /// Those of all stanzas; of one that several set, the last value.
+    fn sysctls(&self) -> Vec<(Sysctl, String)> {
+        let mut all: Vec<(Sysctl, String)> = Vec::new();
+        for (key, value) in self.stanzas.iter().flat_map(|stanza| &stanza.wishes.sysctls) {
+            match all.iter_mut().find(|(other, _)| other == key) {
+                Some((_, other)) => other.clone_from(value),
+                None => all.push((key.clone(), value.clone())),
+            }
+        }
+        all
+    }
+
+    fn mtu_wishes(&self) -> impl Iterator<Item = Mtu<'a>> + '_ {
+        self.stanzas.iter().filter_map(|stanza| stanza.wishes.mtu)
+    }
+}
+
+fn finish_stanza(evaluated: Evaluated<'_>) -> Stanza {
+    Stanza { routes: evaluated.routes.into_iter().map(|line| line.route).collect(), ..evaluated.stanza }
+}
+
+/// The MTU of every link: the stanzas in turn, of which an `inet6` one only ever raises it; then that of a VLAN's
+/// parent which `vlan-raw-device` names, raised to the VLAN's.
+///
+/// What the link has already counts, so that the answer is the same before and after it was given once.
+pub(super) fn mtus(drafts: &[Draft<'_>], machine: &Machine<'_>, report: &mut Report) -> Vec<Option<u32>> {
+    let index: HashMap<&Place, usize> = drafts.iter().enumerate().map(|(i, draft)| (&draft.place, i)).collect();
+    let mut mtus: Vec<Option<u32>> = vec![None; drafts.len()];
+    for (i, draft) in drafts.iter().enumerate() {
+        for wish in draft.mtu_wishes() {
+            let present = || mtus[i].or_else(|| present_mtu(draft, &index, &mtus, drafts, machine));
+            match wish.raises_only.then(present).flatten() {
+                Some(present) if present > wish.bytes => {
+                    let message =
+                        format!("`mtu {}` of an `inet6` stanza cannot lower the link's {present}", wish.bytes);
+                    let help = "as with ifupdown, it only raises it; an `inet` stanza sets it";
+                    report.push(Diagnostic::warning(&wish.opt.value.span, message).help(help));
+                }
+                _ => mtus[i] = Some(wish.bytes),
+            }
+        }
+    }
+    for (i, draft) in drafts.iter().enumerate().filter(|(_, draft)| draft.raw) {
+        let Some(parent) = draft.kind.as_ref().and_then(Kind::tied_to).and_then(|place| index.get(place)) else {
+            continue;
+        };
+        let present = mtus[*parent].or_else(|| present_mtu(&drafts[*parent], &index, &mtus, drafts, machine));
+        if let (Some(wanted), Some(present)) = (mtus[i], present) {
+            if present <= wanted {
+                mtus[*parent] = Some(wanted);
+            }
+        }
+    }
+    mtus
+}
+
+/// The MTU that a link has before anything is done, if that is known.
+fn present_mtu(
+    draft: &Draft<'_>,
+    index: &HashMap<&Place, usize>,
+    mtus: &[Option<u32>],
+    drafts: &[Draft<'_>],
+    machine: &Machine<'_>,
+) -> Option<u32> {
+    match &draft.kind {
+        Some(Kind::Veth { .. }) => Some(ETHERNET_MTU),
+        Some(Kind::Vlan { parent, .. }) => {
+            let parent = *index.get(parent.as_ref()?)?;
+            // A VLAN's parent stands before it, so this ends.
+            mtus[parent].or_else(|| match &drafts[parent].kind {
+                Some(Kind::Vlan { .. }) => None,
+                _ => present_mtu(&drafts[parent], index, mtus, drafts, machine),
+            })
+        }
+        _ => machine.mtu(draft.from.unwrap_or(draft.place.link)).or_else(|| machine.mtu(draft.place.link)),
+    }
+}

@@ -1,0 +1,150 @@
+//! The way through this module, once for each namespace.
+
+use super::assemble::{Assembly, Files};
+use super::conflicts;
+use super::draft::{self, Draft};
+use super::environment::Names;
+use super::files::Sources;
+use super::inherit::Ifaces;
+use super::mapping::Mappings;
+use super::pairs::{self, Pair};
+use super::report::Report;
+use super::resolv::Dns;
+use super::select::{self, Machine, Renames};
+use super::surroundings::Surroundings;
+use super::value::shown;
+use crate::interfaces::diagnostic::{Diagnostic, Span};
+use crate::interfaces::syntax::Stanza;
+use crate::model::{Desired, LinkName, Netns, NetnsName, Place, Presence, Rule};
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+
+/// What the files of a namespace ask for.
+#[derive(Debug, Clone)]
+pub struct Loaded {
+    /// Their meaning; none if there is an error among the diagnostics.
+    pub desired: Option<Desired>,
+    /// What there is to say, in the order of the files.
+    pub diagnostics: Vec<Diagnostic>,
+    /// Where each link is named first, for what turns out later, such as that it does not exist.
+    pub spans: BTreeMap<Place, Span>,
+    /// `dns-*` lines in order.
+    pub dns: Vec<Dns>,
+    /// The files that were read, as the user knows them.
+    pub files: Vec<PathBuf>,
+}
+
+/// Reads the files of a namespace below `root` and says what they mean.
+pub fn load(root: &Path, netns: &NetnsName, surroundings: &dyn Surroundings) -> Loaded {
+    let mut report = Report::default();
+    let sources = Sources::read(root, netns, &mut report);
+    let machine = Machine::new(surroundings);
+    let pairs = pairs::pairs(&sources, netns, &mut report);
+    let ifaces = Ifaces::new(&sources.inner.stanzas);
+    ifaces.check(&mut report);
+    let mappings = Mappings::new(&sources.inner.stanzas);
+    let renames = Renames::new(&sources.inner.stanzas, &machine, &mut report);
+    let explicit = select::explicit(&sources.inner.stanzas, &renames, &mappings, &machine, &mut report);
+    let files = Files {
+        root,
+        netns,
+        ifaces: &ifaces,
+        mappings: &mappings,
+        machine: &machine,
+        explicit: &explicit,
+        pairs: &pairs,
+    };
+    let (own, host) = (Ifaces::new(&sources.links.stanzas), Ifaces::new(&sources.host.stanzas));
+    let mut assembly = Assembly::new(&files);
+    assembly.inner(&mut report);
+    let needed = host_ends(&mut assembly, &pairs, &own, &host, &mut report);
+    sources.report_host(netns, &host, &needed, &mut report);
+    report_links_file(&sources.links.stanzas, &own, &pairs, &mut report);
+    assembly.report_unused(&mut report);
+    renames.report_unused(|link| assembly.has(link), &mut report);
+    let Assembly { mut drafts, dns, .. } = assembly;
+    conflicts::resolve(&mut drafts, &mut report);
+    let spans = drafts.iter().filter_map(|draft| Some((draft.place.clone(), draft.span.clone()?))).collect();
+    let desired = finish(netns, drafts, &machine, &mut report);
+    let paths = sources.paths();
+    let desired = Some(desired).filter(|_| !report.has_errors());
+    Loaded { desired, diagnostics: report.finish(&paths), spans, dns, files: paths }
+}
+
+/// Adds the stanzas of the host's ends: those of the namespace's own `links` file, else those of the host's file.
+/// The stanzas of the host's file that matter, by index.
+fn host_ends<'a>(
+    assembly: &mut Assembly<'a>,
+    pairs: &[Pair],
+    own: &'a Ifaces<'a>,
+    host: &'a Ifaces<'a>,
+    report: &mut Report,
+) -> BTreeSet<usize> {
+    let mut needed = BTreeSet::new();
+    own.check(report);
+    for pair in pairs {
+        let name = pair.host.as_str();
+        let source = match (own.has(name), host.has(name)) {
+            (true, true) => {
+                let message = format!("`{name}` has stanzas in the host's file too, which are not used");
+                let help = host.named(name).next().map(|index| format!("see {}", host.keyword(index)));
+                report.push(Diagnostic { help, ..Diagnostic::warning(&pair.host_span, message) });
+                own
+            }
+            (true, false) => own,
+            (false, _) => {
+                needed.extend(host.lineage(name));
+                host
+            }
+        };
+        let settled: Vec<_> = source.named(name).filter_map(|index| source.settle(index, report)).collect();
+        let names = Names { iface: name, logical: name, class: None };
+        assembly.evaluate(&Place::new(Netns::Host, pair.host), names, &settled, report);
+    }
+    needed
+}
+
+/// Warns of what the `links` file says in vain.
+fn report_links_file(stanzas: &[Stanza], own: &Ifaces<'_>, pairs: &[Pair], report: &mut Report) {
+    let ends: BTreeSet<&str> = pairs.iter().map(|pair| pair.host.as_str()).collect();
+    for (index, iface) in own.all() {
+        if !ends.contains(iface.name.value.as_str()) && !own.is_inherited(index) {
+            let message = format!("`{}` is not the host's end of a pair", shown(&iface.name.value));
+            let help = "the stanzas of this file are for the first link of its `link-netns` lines";
+            report.push(Diagnostic::warning(&iface.name.span, message).help(help));
+        }
+    }
+    for stanza in stanzas {
+        let place = match stanza {
+            Stanza::Allow(allow) => allow.names.first().map(|name| &name.span),
+            Stanza::Mapping(mapping) => Some(&mapping.keyword),
+            Stanza::Rename(words) => words.first().map(|word| &word.span),
+            _ => None,
+        };
+        if let Some(span) = place {
+            report.push(Diagnostic::warning(span, "this has no effect in a `links` file"));
+        }
+    }
+}
+
+fn finish(netns: &NetnsName, drafts: Vec<Draft<'_>>, machine: &Machine<'_>, report: &mut Report) -> Desired {
+    let mtus = draft::mtus(&drafts, machine, report);
+    let rules: Vec<(Netns, Rule)> = drafts
+        .iter()
+        .flat_map(|draft| draft.stanzas.iter().map(move |stanza| (&draft.place.netns, stanza)))
+        .flat_map(|(netns, stanza)| stanza.rules.iter().map(move |(rule, _)| (netns.clone(), rule.clone())))
+        .collect();
+    let links = drafts.into_iter().zip(mtus).map(|(draft, mtu)| draft.finish(mtu, report)).collect();
+    Desired { netns: netns.clone(), links, rules, sysctls: Vec::new() }
+}
+
+/// The links of the host that must be there before the namespace can be made: those that move in, and those that
+/// VLANs and ports stand on. Links that commands make are not among them.
+pub fn host_links(desired: &Desired) -> Vec<LinkName> {
+    let needed = desired.links.iter().filter(|link| match link.presence {
+        Presence::Borrowed => true,
+        Presence::Required => link.link.kind.is_none() && link.place.netns != Netns::Host,
+        Presence::MadeByCommand => false,
+    });
+    needed.map(|link| link.from.unwrap_or(link.place.link)).collect()
+}

@@ -1,0 +1,129 @@
+//! One `iface` stanza's meaning: addresses, routes, rules, commands, and what it asks of its link.
+
+use super::environment::{self, Names};
+use super::inherit::Settled;
+use super::link_options::{self, Wishes};
+use super::method::{Family, Means};
+use super::options::Key;
+use super::report::Report;
+use super::route::{self, RouteLine};
+use super::{inet, inet6, rule};
+use crate::interfaces::diagnostic::Diagnostic;
+use crate::interfaces::syntax::Opt;
+use crate::model::{LinkName, Place, Rule, Stanza};
+use std::path::Path;
+
+/// A stanza that is understood, but for conflicts with others.
+pub(super) struct Evaluated<'a> {
+    /// Without its routes.
+    pub stanza: Stanza,
+    pub routes: Vec<RouteLine<'a>>,
+    pub rules: Vec<(Rule, &'a Opt)>,
+    pub wishes: Wishes<'a>,
+}
+
+/// What it is evaluated for.
+pub(super) struct Subject<'a> {
+    pub root: &'a Path,
+    pub place: &'a Place,
+    pub names: Names<'a>,
+}
+
+impl Subject<'_> {
+    /// Whether it is an alias, which has no settings of its own.
+    fn label(&self) -> Option<&str> {
+        Some(self.names.iface).filter(|name| *name != self.place.link.as_str())
+    }
+}
+
+/// Evaluates a stanza. `rules` counts those of the namespace so far.
+pub(super) fn evaluate<'a>(
+    settled: &Settled<'a>,
+    subject: &Subject<'_>,
+    rules: &mut usize,
+    report: &mut Report,
+) -> Evaluated<'a> {
+    let mut stanza = Stanza::default();
+    let mut routes = Vec::new();
+    let mut computed = Vec::new();
+    let mut wishes = link_options::evaluate(settled, subject.place, subject.root, report);
+    if settled.means == Means::Static {
+        check_address(settled, report);
+        let both = settled.both;
+        if both || settled.family == Family::Inet {
+            check_label(settled, subject, report);
+            let inet = inet::evaluate(settled, subject.place.link, subject.label(), report);
+            stanza.addresses.extend(inet.addresses);
+            routes.extend(inet.gateway);
+            computed.extend(inet.computed);
+        }
+        let has_ipv6 = || settled.all(Key::Address).any(|opt| opt.value.value.contains(':'));
+        if settled.family == Family::Inet6 || both && has_ipv6() {
+            let inet6 = inet6::evaluate(settled, subject.place.link, subject.label().is_some(), report);
+            stanza.addresses.extend(inet6.addresses);
+            stanza.dad = inet6.dad;
+            routes.extend(inet6.gateway);
+            wishes.sysctls.extend(inet6.sysctls);
+            if computed.is_empty() {
+                computed = inet6.computed;
+            }
+        }
+    }
+    // ifupdown cleans its own option, and not the one of the vlan package.
+    if let Some((mac, opt)) = &wishes.mac {
+        if opt.name.value == "hwaddress" {
+            computed.push(("IF_HWADDRESS", mac.to_string()));
+        }
+    }
+    let mut rule_lines = Vec::new();
+    if settled.means != Means::Loopback {
+        routes.extend(route_lines(settled, subject.place.link, report));
+        rule_lines = self::rules(settled, rules, report);
+    }
+    commands(settled, &mut stanza);
+    if settled.has_commands() {
+        stanza.environment = environment::environment(settled, subject.names, &computed);
+    }
+    Evaluated { stanza, routes, rules: rule_lines, wishes }
+}
+
+fn check_address(settled: &Settled<'_>, report: &mut Report) {
+    if settled.get(Key::Address).is_none() {
+        let message = format!("`{}` has no `address`", settled.iface.name.value);
+        let help = "method `static` needs one; `manual` brings the link up without";
+        report.push(Diagnostic::error(&settled.iface.name.span, message).help(help));
+    }
+}
+
+/// An alias' name becomes the label of its IPv4 addresses (`IFA_LABEL`), which is as long as a link's name.
+fn check_label(settled: &Settled<'_>, subject: &Subject<'_>, report: &mut Report) {
+    if let Some(label) = subject.label().filter(|label| label.len() > LinkName::MAX) {
+        let message = format!("alias `{label}` has {} bytes, the kernel allows {}", label.len(), LinkName::MAX);
+        report.push(Diagnostic::error(&settled.iface.name.span, message));
+    }
+}
+
+fn route_lines<'a>(settled: &Settled<'a>, link: LinkName, report: &mut Report) -> Vec<RouteLine<'a>> {
+    let lines = settled.all(Key::Route).filter_map(|opt| {
+        let route = report.take(route::parse(opt, settled.family, link))?;
+        Some(RouteLine { route, opt, replaces: false })
+    });
+    lines.collect()
+}
+
+fn rules<'a>(settled: &Settled<'a>, position: &mut usize, report: &mut Report) -> Vec<(Rule, &'a Opt)> {
+    let lines = settled.all(Key::Rule).filter_map(|opt| {
+        let rule = report.take(rule::parse(opt, settled.family, *position));
+        *position += 1;
+        Some((rule?, opt))
+    });
+    lines.collect()
+}
+
+fn commands(settled: &Settled<'_>, stanza: &mut Stanza) {
+    let lines = |key| settled.all(key).map(|opt| opt.value.value.clone()).collect();
+    stanza.pre_up = lines(Key::PreUp);
+    stanza.up = lines(Key::Up);
+    stanza.down = lines(Key::Down);
+    stanza.post_down = lines(Key::PostDown);
+}

@@ -1,0 +1,211 @@
+//! The laws that speak of the kernel, on generated worlds that are made for real.
+//!
+//! *text = deed*: the printed script and the applied plan leave the same dumps. *eyes = hands*: what is observed afterwards is what
+//! was simulated. *leaves no trace*: a teardown gives back what was observed first.
+
+mod common;
+mod worlds;
+
+use common::{dumps, in_world, sh};
+use proptest::prelude::*;
+use proptest::test_runner::{Config, TestRunner};
+use std::collections::BTreeMap;
+use std::fmt::Write;
+use systemd_netns::kernel::{Kernel, Wanted};
+use systemd_netns::model::{Kind, Link, Netns, NetnsState, Owned, Place, State};
+use systemd_netns::plan::{Op, Plan, converge, own, simulate, teardown};
+use worlds::{World, netns, world};
+
+/// Each case makes and deletes namespaces, so a few must do; the seeds of failures are kept.
+const CASES: u32 = 25;
+
+fn for_each_world(test: impl Fn(&World)) {
+    let config = Config { cases: CASES, failure_persistence: None, ..Config::default() };
+    let mut runner = TestRunner::new(config);
+    let result = runner.run(&world(), |world| {
+        std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| test(&world)))
+            .map_err(|panic| TestCaseError::fail(message(&*panic)))
+    });
+    if let Err(e) = result {
+        panic!("{e}");
+    }
+}
+
+fn message(panic: &(dyn std::any::Any + Send)) -> String {
+    let text = panic.downcast_ref::<String>().cloned();
+    text.or_else(|| panic.downcast_ref::<&str>().map(|s| (*s).to_owned())).unwrap_or_default()
+}
+
+/// Makes the host of a world in the present one.
+fn make_host(world: &World) {
+    let mut script = String::from("ip netns add wire\nip link set lo up\n");
+    let host = &world.host.netns[&Netns::Host];
+    for (name, link) in &host.links {
+        let mac = link.mac.map(|m| m.to_string()).unwrap_or_default();
+        match link.kind {
+            Some(Kind::Loopback) => continue,
+            Some(Kind::Bridge) => writeln!(script, "ip link add {name} address {mac} type bridge").unwrap(),
+            _ => writeln!(script, "ip link add {name} address {mac} type veth peer name {name} netns wire").unwrap(),
+        }
+        writeln!(script, "ip link set {name} mtu {}", link.mtu.unwrap()).unwrap();
+        let up = if link.up == Some(true) { "up" } else { "down" };
+        writeln!(script, "ip link set {name} {up}").unwrap();
+    }
+    let mut plan = Plan::default();
+    for (link, addresses) in &host.addresses {
+        for address in addresses {
+            plan.ops.push(Op::AddAddress { place: Place::new(Netns::Host, *link), address: address.clone() });
+        }
+    }
+    for route in &host.routes {
+        plan.ops.push(Op::AddRoute { netns: Netns::Host, route: route.clone() });
+    }
+    sh(&format!("{script}{plan}"));
+}
+
+fn look() -> State {
+    let wanted = Wanted { netns: [Netns::Host, Netns::Named(netns())].into(), ..Wanted::default() };
+    Kernel::new().observe(&wanted).expect("observe").state
+}
+
+fn plan_for(world: &World) -> (State, Plan, Owned) {
+    let current = look();
+    let plan = converge(&current, &world.desired, None).expect("a generated world can be reached");
+    let owned = own(&current, &world.desired, &plan, None);
+    (current, plan, owned)
+}
+
+#[track_caller]
+fn apply(plan: &Plan) {
+    if let Err(failure) = Kernel::new().apply(&plan.ops) {
+        panic!("{}: {}\n{plan}", plan.ops[failure.index], failure.error);
+    }
+}
+
+/// What two views of one state may differ in: hardware addresses that were drawn, the order of tables, ends of pairs that are away.
+#[derive(Debug, PartialEq)]
+struct View(BTreeMap<Netns, BTreeMap<&'static str, Vec<String>>>);
+
+fn view(state: &State) -> View {
+    let table = |lines: Vec<String>| {
+        let mut lines = lines;
+        lines.sort();
+        lines
+    };
+    let one = |s: &NetnsState| {
+        let link = |(name, l): (_, &Link)| {
+            let kind = l.kind.as_ref().map(Kind::name).unwrap_or_default().to_owned();
+            let known = l.mac.filter(|m| m.as_bytes().starts_with(&[2, 0, 0, 0, 9]));
+            format!("{name} {kind} up={:?} mtu={:?} mac={known:?} master={:?} {:?}", l.up, l.mtu, l.master, l.altnames)
+        };
+        let addresses = s.addresses.iter().flat_map(|(l, list)| list.iter().map(move |a| format!("{l} {a:?}")));
+        BTreeMap::from([
+            ("links", table(s.links.iter().map(link).collect())),
+            ("addresses", table(addresses.collect())),
+            ("routes", table(s.routes.iter().map(|r| format!("{r:?}")).collect())),
+            ("rules", table(s.rules.iter().map(|r| format!("{r:?}")).collect())),
+        ])
+    };
+    View(state.netns.iter().map(|(name, s)| (name.clone(), one(s))).collect())
+}
+
+/// The rows of all dumps. Their order is chance: the kernel makes some routes by itself, a little later.
+fn rows(namespaces: &[&str]) -> Vec<String> {
+    let mut rows = Vec::new();
+    for (title, mut table) in dumps(namespaces) {
+        for row in table.as_array_mut().into_iter().flatten() {
+            if let Some(addresses) = row.get_mut("addr_info").and_then(|a| a.as_array_mut()) {
+                // The order of IPv4's says which is primary.
+                addresses.sort_by_key(|a| if a["family"] == "inet" { String::new() } else { a.to_string() });
+            }
+            rows.push(format!("{title}: {row}"));
+        }
+    }
+    rows.sort();
+    rows
+}
+
+#[track_caller]
+fn assert_same_rows(a: &[String], b: &[String], what: &str) {
+    let only =
+        |x: &[String], y: &[String]| x.iter().filter(|row| !y.contains(row)).cloned().collect::<Vec<_>>().join("\n");
+    assert!(a == b, "only there:\n{}\nonly here:\n{}\n{what}", only(b, a), only(a, b));
+}
+
+#[test]
+fn the_text_does_what_the_deed_does() {
+    for_each_world(|world| {
+        let deed = in_world(|| {
+            make_host(world);
+            let (_, plan, _) = plan_for(world);
+            apply(&plan);
+            rows(&["law"])
+        });
+        let text = in_world(|| {
+            make_host(world);
+            let (_, plan, _) = plan_for(world);
+            sh(&plan.to_string());
+            rows(&["law"])
+        });
+        assert_same_rows(&deed.unwrap_or_default(), &text.unwrap_or_default(), "");
+    });
+}
+
+#[test]
+fn the_eyes_see_what_the_hands_did() {
+    for_each_world(|world| {
+        in_world(|| {
+            make_host(world);
+            let (current, plan, owned) = plan_for(world);
+            apply(&plan);
+            let after = look();
+            assert_eq!(view(&after), view(&simulate(&current, &plan)), "{plan}");
+            assert!(after.satisfies(&world.desired.state()));
+            let again = converge(&after, &world.desired, Some(&owned)).expect("no problem");
+            assert!(again.is_empty(), "a second plan: {again}");
+        });
+    });
+}
+
+#[test]
+fn a_teardown_leaves_no_trace() {
+    for_each_world(|world| {
+        in_world(|| {
+            make_host(world);
+            let (before, plan, owned) = plan_for(world);
+            let (dump, first) = (rows(&[]), view(&before));
+            apply(&plan);
+            let down = teardown(&look(), &owned);
+            apply(&down);
+            assert_eq!(view(&look()), first, "{plan}\n{down}");
+            assert_same_rows(&rows(&[]), &dump, &format!("{plan}\n{down}"));
+        });
+    });
+}
+
+#[test]
+fn a_reload_in_the_kernel_is_what_was_simulated() {
+    let config = Config { cases: CASES, failure_persistence: None, ..Config::default() };
+    let result = TestRunner::new(config).run(&(world(), world()), |(a, b)| {
+        let mut b = World { host: a.host.clone(), desired: b.desired };
+        b.keep_possible();
+        let run = || {
+            in_world(|| {
+                make_host(&a);
+                let (_, plan, owned) = plan_for(&a);
+                apply(&plan);
+                let current = look();
+                let reload = converge(&current, &b.desired, Some(&owned)).expect("no problem");
+                apply(&reload);
+                let after = look();
+                assert_eq!(view(&after), view(&simulate(&current, &reload)), "{plan}\nreload:\n{reload}");
+                assert!(after.satisfies(&b.desired.state()), "{reload}");
+            });
+        };
+        std::panic::catch_unwind(std::panic::AssertUnwindSafe(run))
+            .map_err(|panic| TestCaseError::fail(message(&*panic)))
+    });
+    if let Err(e) = result {
+        panic!("{e}");
+    }
+}
