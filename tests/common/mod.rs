@@ -4,6 +4,8 @@
 //! the processes that it started, so tests run in parallel and leave nothing behind.
 #![allow(dead_code, reason = "each test file uses a part of it")]
 
+pub mod ops;
+
 use nix::mount::{MsFlags, mount};
 use nix::sched::{CloneFlags, unshare};
 use serde_json::Value;
