@@ -61,19 +61,22 @@ fn against_the_machine(name: &NetnsName, desired: &Desired, loaded: &Loaded) -> 
             path.display()
         )));
     }
-    let current = match look::look(name, record.as_ref(), Some(desired)) {
-        Ok(current) => current.state,
+    let seen = record.as_ref().map_or(Ok(None), |r| r.owned(name, Some(desired))).and_then(|owned| {
+        let current = look::look(name, record.as_ref(), owned.as_ref(), Some(desired))?;
+        Ok((current.state, owned))
+    });
+    let (current, owned) = match seen {
+        Ok(seen) => seen,
         Err(e) => {
             found.push(Diagnostic::warning_without_place(format!("the kernel could not be asked: {e:#}")));
             return found;
         }
     };
-    let owned = record.as_ref().and_then(|r| r.owned.as_ref());
-    if let Err(problems) = converge(&current, desired, owned) {
-        found.extend(problems.iter().map(|p| diagnostic(loaded, p, Severity::Warning)));
-    }
     if let Some(host) = current.netns.get(&Netns::Host) {
         found.extend(dangers(host, desired, loaded));
+    }
+    if let Err(problems) = converge(current, desired, owned.as_ref()) {
+        found.extend(problems.iter().map(|p| diagnostic(loaded, p, Severity::Warning)));
     }
     found
 }

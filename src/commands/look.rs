@@ -8,8 +8,12 @@ use std::collections::{BTreeMap, BTreeSet};
 
 /// The host and, where it is ours, the namespace. Of the host's routes only those by links that are spoken of: it may
 /// have a full table of the Internet's.
-pub(super) fn look(name: &NetnsName, record: Option<&Record>, desired: Option<&Desired>) -> Result<Observed> {
-    let owned = record.and_then(|r| r.owned.as_ref());
+pub(super) fn look(
+    name: &NetnsName,
+    record: Option<&Record>,
+    owned: Option<&Owned>,
+    desired: Option<&Desired>,
+) -> Result<Observed> {
     let mut wanted = wanted(desired, owned);
     wanted.netns.insert(Netns::Host);
     if record.is_some_and(|r| is_ours(name, r)) {

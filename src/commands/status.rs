@@ -102,14 +102,15 @@ fn examine(root: &Path, name: &NetnsName) -> Result<Status> {
     let loaded = read(root, name);
     status.mistakes =
         loaded.diagnostics.iter().filter(|d| d.severity == Severity::Error).map(ToString::to_string).collect();
-    let owned = record.as_ref().and_then(|r| r.owned.as_ref());
-    let current = look(name, record.as_ref(), loaded.desired.as_ref())?.state;
+    let owned = record.as_ref().map_or(Ok(None), |r| r.owned(name, loaded.desired.as_ref()))?;
+    let owned = owned.as_ref();
+    let current = look(name, record.as_ref(), owned, loaded.desired.as_ref())?.state;
     if let Some(inside) = current.netns.get(&Netns::Named(name.clone())) {
         status.links = links(inside, owned);
         status.routes = inside.routes.len();
     }
     if let Some(desired) = loaded.desired.as_ref().filter(|_| state == "up") {
-        match converge(&current, desired, owned) {
+        match converge(current, desired, owned) {
             Ok(plan) => status.drift = plan.ops.iter().map(ToString::to_string).collect(),
             Err(problems) => status.mistakes.extend(problems.iter().map(ToString::to_string)),
         }

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use std::time::Duration;
 
 /// The meaning of all files of one service's namespace.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Desired {
     /// The service's namespace.
     pub netns: NetnsName,
@@ -18,7 +18,7 @@ pub struct Desired {
 }
 
 /// A link that the files name.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct DesiredLink {
     /// Where it shall be.
     pub place: Place,
@@ -36,7 +36,7 @@ pub struct DesiredLink {
 }
 
 /// What is done about a link that does not exist and is not made here.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Presence {
     /// It is a mistake.
     Required,
@@ -47,7 +47,7 @@ pub enum Presence {
 }
 
 /// An `iface` stanza's addresses, routes and commands.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
 pub struct Stanza {
     /// Addresses in order.
     #[serde(default)]
@@ -147,7 +147,7 @@ impl Desired {
 
 /// What this program answers for in one service's namespace. It is written down before anything is changed, so that
 /// [`stop`](crate) can undo a start that was killed half-way, whatever became of the files.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Owned {
     /// What was applied last, or is being applied.
     pub desired: Desired,
@@ -160,7 +160,7 @@ pub struct Owned {
 }
 
 /// A link that moved from the host into a namespace.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Taken {
     /// Its name on the host.
     pub name: LinkName,

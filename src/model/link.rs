@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
 
 /// A link. In a desired state a property that is `None` is left as it is.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
 pub struct Link {
     /// What it is. Desired: `None` takes a link that exists, `Some` makes one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -31,7 +31,7 @@ pub struct Link {
 }
 
 /// What a link is. The kinds beside [`Kind::Loopback`], [`Kind::Physical`] and [`Kind::Other`] can be made.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Kind {
     /// `lo`.
@@ -61,7 +61,7 @@ pub enum Kind {
 }
 
 /// The ethertype of a VLAN's tags.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum VlanProtocol {
     /// 802.1Q, customer tags.
     #[serde(rename = "802.1Q")]

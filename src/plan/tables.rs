@@ -8,7 +8,8 @@ use super::op::Op;
 use super::simulate::promote_secondaries;
 use crate::model::{Address, Desired, DesiredLink, LinkName, Netns, NetnsState, Owned, Place, Route};
 use ipnet::IpNet;
-use std::collections::{BTreeMap, HashMap, HashSet};
+use rustc_hash::{FxHashMap as HashMap, FxHashSet as HashSet};
+use std::collections::BTreeMap;
 use std::net::IpAddr;
 
 type AddressKey = (IpNet, Option<IpAddr>);

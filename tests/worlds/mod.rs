@@ -162,7 +162,7 @@ fn pairs() -> impl Strategy<Value = Vec<DesiredLink>> {
 fn rules() -> impl Strategy<Value = Vec<(Netns, Rule)>> {
     prop::sample::subsequence((1u32..5).collect::<Vec<_>>(), 0..3).prop_map(|tables| {
         let rule = |table: u32| Rule {
-            ipv6: table % 2 == 0,
+            ipv6: table.is_multiple_of(2),
             priority: 1000 + table,
             from: None,
             to: None,
