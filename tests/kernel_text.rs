@@ -3,9 +3,8 @@
 mod common;
 
 use common::ops::*;
-use common::{dumps, in_world, sh};
+use common::{dumps, in_two_worlds, in_world, sh};
 use std::collections::BTreeSet;
-use std::time::Duration;
 use systemd_netns::kernel::{Kernel, netns};
 use systemd_netns::model::{Address, Kind, Netns, NetnsName, Route, Rule, RuleAction, Scope};
 use systemd_netns::plan::{LinkSetting, Op};
@@ -20,31 +19,20 @@ fn shown() -> Vec<(String, serde_json::Value)> {
 #[track_caller]
 fn text_is_deed(setup: &str, ops: &[Op]) {
     let text: Vec<String> = ops.iter().map(Op::to_string).collect();
-    let by_text = in_world(|| {
+    let by_text = || {
         sh(setup);
         sh(&text.join("\n"));
-        std::thread::sleep(Duration::from_millis(50));
-        shown()
-    });
-    let by_deed = in_world(|| {
+    };
+    // In one run and one conversation, as a plan is applied.
+    let by_deed = || {
         sh(setup);
-        // In one run and one conversation, as a plan is applied.
         Kernel::new().apply(ops).unwrap_or_else(|failure| panic!("{}: {failure}", ops[failure.index]));
-        let Some(wanted) = &by_text else { return };
-        let mut last = Vec::new();
-        for _ in 0..100 {
-            last = shown();
-            if last == *wanted {
-                break;
-            }
-            std::thread::sleep(Duration::from_millis(20));
-        }
-        for ((table, text), (_, deed)) in wanted.iter().zip(&last) {
-            assert_eq!(format!("{text:#}"), format!("{deed:#}"), "ip {table}\nafter\n{}", ops_text(ops));
-        }
-        assert_eq!(wanted.len(), last.len());
-    });
-    assert_eq!(by_text.is_some(), by_deed.is_some());
+    };
+    let Some((text, deed)) = in_two_worlds(by_text, by_deed, shown) else { return };
+    for ((table, text), (_, deed)) in text.iter().zip(&deed) {
+        assert_eq!(format!("{text:#}"), format!("{deed:#}"), "ip {table}\nafter\n{}", ops_text(ops));
+    }
+    assert_eq!(text.len(), deed.len());
 }
 
 fn ops_text(ops: &[Op]) -> String {
