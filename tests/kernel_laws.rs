@@ -71,7 +71,7 @@ fn look() -> State {
 fn plan_for(world: &World) -> (State, Plan, Owned) {
     let current = look();
     let plan = converge(current.clone(), &world.desired, None).expect("a generated world can be reached");
-    let owned = own(&current.netns[&Netns::Host], world.desired.clone(), &plan, None);
+    let owned = own(&current.netns[&Netns::Host], world.desired.clone().into(), &plan, None);
     (current, plan, owned)
 }
 

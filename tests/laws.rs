@@ -11,7 +11,7 @@ use worlds::{World, world};
 
 fn start(world: &World) -> (State, Owned) {
     let plan = converge(world.host.clone(), &world.desired, None).expect("a generated world can be reached");
-    let owned = own(&world.host.netns[&Netns::Host], world.desired.clone(), &plan, None);
+    let owned = own(&world.host.netns[&Netns::Host], world.desired.clone().into(), &plan, None);
     (simulate(&world.host, &plan), owned)
 }
 
@@ -56,7 +56,7 @@ proptest! {
     #[test]
     fn a_start_that_was_killed_anywhere_is_torn_down_without_a_trace(world in world(), cut in any::<prop::sample::Index>()) {
         let mut plan = converge(world.host.clone(), &world.desired, None).expect("a generated world can be reached");
-        let owned = own(&world.host.netns[&Netns::Host], world.desired.clone(), &plan, None);
+        let owned = own(&world.host.netns[&Netns::Host], world.desired.clone().into(), &plan, None);
         plan.ops.truncate(cut.index(plan.ops.len() + 1));
         let half = simulate(&world.host, &plan);
         assert_same(&simulate(&half, &teardown(half.clone(), &owned)), &world.host);
@@ -69,7 +69,7 @@ proptest! {
         b.keep_possible();
         let (up, owned) = start(&a);
         let plan = converge(up.clone(), &b.desired, Some(&owned)).expect("no problem");
-        let mut owned = own(&up.netns[&Netns::Host], b.desired.clone(), &plan, Some(owned));
+        let mut owned = own(&up.netns[&Netns::Host], b.desired.clone().into(), &plan, Some(owned));
         settle(&mut owned);
         let after = simulate(&up, &plan);
         prop_assert!(after.satisfies(&b.desired.state()), "plan:\n{plan}\nafter:\n{after:#?}\ndesired:\n{:#?}", b.desired);

@@ -12,6 +12,7 @@ use crate::system::record::Record;
 use anyhow::Result;
 use std::net::IpAddr;
 use std::path::Path;
+use std::sync::Arc;
 
 /// Checks the named namespaces, or all.
 pub fn check(root: &Path, names: &[NetnsName]) -> Result<()> {
@@ -24,7 +25,7 @@ pub fn check(root: &Path, names: &[NetnsName]) -> Result<()> {
         let mut loaded = read(root, name);
         let mut diagnostics = std::mem::take(&mut loaded.diagnostics);
         if let Some(desired) = loaded.desired.take().filter(|_| root == Path::new("/")) {
-            diagnostics.extend(against_the_machine(name, &desired, &loaded));
+            diagnostics.extend(against_the_machine(name, &Arc::new(desired), &loaded));
         }
         for d in &diagnostics {
             match d.severity {
@@ -51,7 +52,7 @@ fn plural(n: usize, word: &str) -> String {
 }
 
 /// What the files ask for against what there is: warnings, for a NIC may yet be plugged in.
-fn against_the_machine(name: &NetnsName, desired: &Desired, loaded: &Loaded) -> Vec<Diagnostic> {
+fn against_the_machine(name: &NetnsName, desired: &Arc<Desired>, loaded: &Loaded) -> Vec<Diagnostic> {
     let record = Record::read(name).ok().flatten();
     let mut found = Vec::new();
     if netns::is_mounted(name) && !record.as_ref().is_some_and(|r| look::is_ours(name, r)) {

@@ -70,7 +70,7 @@ pub(super) fn link_names(netns: &Netns) -> Vec<LinkName> {
 fn wanted(desired: Option<&Desired>, owned: Option<&Owned>) -> Wanted {
     let mut sysctls: BTreeMap<Netns, BTreeSet<Sysctl>> = BTreeMap::new();
     let mut links: BTreeSet<LinkName> = owned.iter().flat_map(|o| o.before.links.keys().copied()).collect();
-    for all in desired.into_iter().chain(owned.map(|o| &o.desired)) {
+    for all in desired.into_iter().chain(owned.map(|o| &*o.desired)) {
         for (netns, key, _) in &all.sysctls {
             sysctls.entry(netns.clone()).or_default().insert(key.clone());
         }

@@ -15,6 +15,7 @@ use crate::system::lock::{self, Lock};
 use crate::system::record::{self, Progress, Record};
 use anyhow::{Context, Result, bail};
 use std::path::Path;
+use std::sync::Arc;
 
 /// Makes the namespace alone.
 pub fn create(name: &NetnsName) -> Result<()> {
@@ -115,11 +116,11 @@ fn reload_locked(root: &Path, name: &NetnsName) -> Result<()> {
     let current = look(name, Some(&record), owned.as_ref(), Some(&desired))?.state;
     let host = host_of(&current);
     let plan = converge(current, &desired, owned.as_ref()).map_err(|p| problems(&loaded, &p))?;
-    if plan.is_empty() && owned.as_ref().is_some_and(|o| o.desired == desired) {
+    if plan.is_empty() && owned.as_ref().is_some_and(|o| Arc::ptr_eq(&o.desired, &desired)) {
         log::info!("{name}: nothing to do");
         return Ok(());
     }
-    let previous = owned.as_ref().map(|o| o.desired.clone());
+    let previous = owned.as_ref().map(|o| Arc::clone(&o.desired));
     let mut owned = own(&host, desired, &plan, owned);
     record.write_owned(name, &owned)?;
     plan.notes.iter().for_each(|note| log::warn!("{note}"));
@@ -135,7 +136,7 @@ fn reload_locked(root: &Path, name: &NetnsName) -> Result<()> {
 }
 
 /// After a failed reload: a plan from here to what was applied before.
-fn go_back(name: &NetnsName, record: &mut Record, owned: Owned, previous: Option<Desired>) -> Result<()> {
+fn go_back(name: &NetnsName, record: &mut Record, owned: Owned, previous: Option<Arc<Desired>>) -> Result<()> {
     let Some(previous) = previous else { return Ok(()) };
     log::info!("{name}: going back to what was applied before");
     let current = look(name, Some(record), Some(&owned), Some(&previous))?.state;

@@ -2,6 +2,7 @@
 
 use super::{Address, Link, LinkName, Netns, NetnsName, NetnsState, Place, Route, Rule, State, Sysctl};
 use serde::{Deserialize, Serialize};
+use std::sync::Arc;
 use std::time::Duration;
 
 /// The meaning of all files of one service's namespace.
@@ -149,8 +150,8 @@ impl Desired {
 /// [`stop`](crate) can undo a start that was killed half-way, whatever became of the files.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Owned {
-    /// What was applied last, or is being applied.
-    pub desired: Desired,
+    /// What was applied last, or is being applied. Shared: it may be large, and is often the very one that the files ask for.
+    pub desired: Arc<Desired>,
     /// The host's links that moved into a namespace.
     pub taken: Vec<Taken>,
     /// The host's side as it was: links taken or borrowed with their addresses and routes, settings changed.

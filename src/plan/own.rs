@@ -2,12 +2,13 @@
 
 use super::op::{Op, Plan};
 use crate::model::{Desired, LinkName, Netns, NetnsState, Owned, Place, Presence, Taken};
+use std::sync::Arc;
 
 /// What this program will answer for once `plan` is begun, which was made for a `host` as it is now and `desired`.
 ///
 /// `previous` is what it answers for already; that is kept even where `desired` no longer has it, since the plan may stop
 /// half-way.
-pub fn own(host: &NetnsState, desired: Desired, plan: &Plan, previous: Option<Owned>) -> Owned {
+pub fn own(host: &NetnsState, desired: Arc<Desired>, plan: &Plan, previous: Option<Owned>) -> Owned {
     let mut owned = match previous {
         Some(previous) => Owned { desired, ..previous },
         None => Owned { desired, taken: Vec::new(), before: NetnsState::default(), made: Vec::new() },
@@ -28,7 +29,7 @@ pub fn own(host: &NetnsState, desired: Desired, plan: &Plan, previous: Option<Ow
             _ => {}
         }
     }
-    let desired = &owned.desired;
+    let desired = owned.desired.clone();
     for link in desired.links.iter().filter(|l| l.presence == Presence::Borrowed) {
         if !owned.before.links.contains_key(&link.place.link) {
             remember(&mut owned.before, host, link.place.link);

@@ -41,7 +41,7 @@ impl Tables {
         for (name, netns) in &mut draft.now.netns {
             tables.netns.insert(name.clone(), Table::new(netns));
         }
-        if let Some(owned) = owned.filter(|o| o.desired.links != desired.links) {
+        if let Some(owned) = owned.filter(|o| !std::ptr::eq(&*o.desired, desired) && o.desired.links != desired.links) {
             tables.find_obsolete(desired, &owned.desired);
         }
         tables

@@ -13,6 +13,7 @@ use serde::{Deserialize, Serialize};
 use std::hash::{Hash, Hasher};
 use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 /// Where records are kept.
 pub const DIRECTORY: &str = "/run/systemd-netns";
@@ -99,7 +100,7 @@ impl Record {
         let old = self.answers.as_ref().map(|a| a.digest.clone()).filter(|old| *old != digest);
         let known = self.answers.as_ref().is_some_and(|a| a.digest == digest);
         if !known {
-            write(netns, &file_of(&digest), &owned.desired)?;
+            write(netns, &file_of(&digest), &*owned.desired)?;
         }
         let Owned { taken, before, made, .. } = owned;
         let (taken, before, made) = (taken.clone(), before.clone(), made.clone());
@@ -116,23 +117,18 @@ impl Record {
     ///
     /// # Errors
     /// When it cannot be read or is damaged.
-    pub fn owned(&self, netns: &NetnsName, desired: Option<&Desired>) -> Result<Option<Owned>> {
+    pub fn owned(&self, netns: &NetnsName, desired: Option<&Arc<Desired>>) -> Result<Option<Owned>> {
         let Some(answers) = &self.answers else { return Ok(None) };
         let desired = match desired.filter(|d| digest(d) == answers.digest) {
-            Some(desired) => desired.clone(),
+            Some(desired) => Arc::clone(desired),
             None => {
                 let path = directory(netns).join(file_of(&answers.digest));
                 let text = std::fs::read(&path).with_context(|| format!("read {}", path.display()))?;
-                serde_json::from_slice(&text).with_context(|| format!("{} is damaged", path.display()))?
+                Arc::new(serde_json::from_slice(&text).with_context(|| format!("{} is damaged", path.display()))?)
             }
         };
         let Answers { taken, before, made, .. } = answers.clone();
         Ok(Some(Owned { desired, taken, before, made }))
-    }
-
-    /// Whether `desired` is what was applied.
-    pub fn is_of(&self, desired: &Desired) -> bool {
-        self.answers.as_ref().is_some_and(|a| a.digest == digest(desired))
     }
 
     /// Removes a namespace's record and its directory.
