@@ -44,7 +44,7 @@ fn make_host(world: &World) {
         let mac = link.mac.map(|m| m.to_string()).unwrap_or_default();
         match link.kind {
             Some(Kind::Loopback) => continue,
-            Some(Kind::Bridge) => writeln!(script, "ip link add {name} address {mac} type bridge").unwrap(),
+            Some(Kind::Virtual(_)) => writeln!(script, "ip link add {name} address {mac} type bridge").unwrap(),
             _ => writeln!(script, "ip link add {name} address {mac} type veth peer name {name} netns wire").unwrap(),
         }
         writeln!(script, "ip link set {name} mtu {}", link.mtu.unwrap()).unwrap();

@@ -6,7 +6,7 @@ use common::ops::*;
 use common::{in_world, ip_json, sh};
 use std::collections::{BTreeMap, BTreeSet};
 use systemd_netns::kernel::{Error, Kernel, Wanted};
-use systemd_netns::model::{Kind, LinkName, Netns, Place, Sysctl};
+use systemd_netns::model::{Kind, LinkName, Netns, Place, Sysctl, VirtualKind};
 use systemd_netns::plan::Op;
 
 #[test]
@@ -116,7 +116,7 @@ fn links_are_seen_with_what_they_stand_on() {
         assert_eq!(kind(&at(&a, "same0")), pair(at(&a, "same1")));
         assert_eq!(kind(&host("l1")), Kind::Veth { peer: None });
         assert_eq!(kind(&host("lo")), Kind::Loopback);
-        assert_eq!(kind(&host("br0")), Kind::Bridge);
+        assert_eq!(kind(&host("br0")), Kind::plain(VirtualKind::Bridge));
         let l0 = seen.state.link(&host("l0")).unwrap();
         assert_eq!((l0.master, l0.up, l0.alias.as_deref()), (Some(link("br0")), Some(true), Some("some text")));
         assert!(!seen.state.netns.contains_key(&inside("none")));

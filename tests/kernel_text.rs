@@ -6,7 +6,7 @@ use common::ops::*;
 use common::{dumps, in_two_worlds, in_world, sh};
 use std::collections::BTreeSet;
 use systemd_netns::kernel::{Kernel, netns};
-use systemd_netns::model::{Address, Kind, Netns, NetnsName, Route, Rule, RuleAction, Scope};
+use systemd_netns::model::{Address, Kind, Netns, NetnsName, Route, Rule, RuleAction, Scope, VirtualKind};
 use systemd_netns::plan::{LinkSetting, Op};
 
 /// The state that `ip` and this program agree to be equal.
@@ -45,7 +45,7 @@ fn links_are_made_set_and_deleted_as_the_text_says() {
     let inner = at(&a, "eth0");
     let mut ops = vec![
         Op::AddNetns(name("a")),
-        Op::AddLink { place: br.clone(), kind: Kind::Bridge },
+        Op::AddLink { place: br.clone(), kind: Kind::plain(VirtualKind::Bridge) },
         veth(inner.clone(), port.clone()),
         veth(host("p0"), host("p1")),
         set(&port, LinkSetting::Mac("02:00:00:00:00:01".parse().unwrap())),
