@@ -61,6 +61,7 @@ impl<'a> Draft<'a> {
             alias: self.stanzas.iter().rev().find_map(|stanza| stanza.wishes.alias.clone()),
             master: self.master,
             altnames: self.altname.iter().cloned().collect::<BTreeSet<String>>(),
+            ..Link::default()
         };
         let sysctls = self.sysctls();
         let stanzas = self.stanzas.into_iter().map(finish_stanza).collect();
