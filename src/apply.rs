@@ -11,14 +11,14 @@ use anyhow::{Context, Error, Result};
 #[derive(Debug)]
 pub struct Failed {
     /// The operation.
-    pub op: Op,
+    pub op: Box<Op>,
     /// Why.
     pub error: Error,
 }
 
 impl From<Failed> for Error {
     fn from(failed: Failed) -> Self {
-        match failed.op {
+        match *failed.op {
             // Says by itself what it was.
             Op::Run(_) => failed.error,
             op => failed.error.context(op.to_string()),
@@ -49,7 +49,7 @@ fn walk(kernel: &mut Kernel, plan: &Plan, stop: bool) -> Vec<Failed> {
         let failed = match first {
             Op::Run(command) => {
                 rest = &rest[1..];
-                run(command).err().map(|error| Failed { op: first.clone(), error }).into_iter().collect()
+                run(command).err().map(|error| Failed { op: Box::new(first.clone()), error }).into_iter().collect()
             }
             _ => {
                 let end = rest.iter().position(|op| matches!(op, Op::Run(_))).unwrap_or(rest.len());
@@ -69,7 +69,8 @@ fn walk(kernel: &mut Kernel, plan: &Plan, stop: bool) -> Vec<Failed> {
 
 fn requests(kernel: &mut Kernel, ops: &[Op], stop: bool) -> Vec<Failed> {
     let failures = if stop { kernel.apply(ops).err().into_iter().collect() } else { kernel.apply_all(ops) };
-    let named = |f: crate::kernel::Failure| Some(Failed { op: ops.get(f.index)?.clone(), error: f.error.into() });
+    let named =
+        |f: crate::kernel::Failure| Some(Failed { op: Box::new(ops.get(f.index)?.clone()), error: f.error.into() });
     failures.into_iter().filter_map(named).collect()
 }
 

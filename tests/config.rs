@@ -71,10 +71,6 @@ fn load_case(case: &Path) -> Loaded {
     config::load(case, &web(), &machine)
 }
 
-fn json(value: &impl serde::Serialize) -> String {
-    serde_json::to_string(value).unwrap().replace('"', "").replace(",", ", ").replace(":", ": ").replace(":  :", "::")
-}
-
 fn render(case: &Path, loaded: &Loaded) -> String {
     let mut text = String::new();
     for diagnostic in &loaded.diagnostics {
@@ -107,7 +103,7 @@ fn render_link(text: &mut String, link: &DesiredLink) -> std::fmt::Result {
         Netns::Named(_) => link.place.to_string(),
     };
     let from = link.from.map_or(String::new(), |from| format!(", {from} on the host"));
-    writeln!(text, "link {place}{from}, {:?}: {}", link.presence, json(&link.link))?;
+    writeln!(text, "link {place}{from}, {:?}: {}", link.presence, serde_json::to_string(&link.link).unwrap())?;
     for (key, value) in &link.sysctls {
         writeln!(text, "  sysctl {key} = {value}")?;
     }
@@ -151,4 +147,101 @@ fn every_case_means_what_is_expected() {
         }
     }
     assert!(failures.is_empty(), "{}", failures.join("\n"));
+}
+
+/// A root with one namespace's file, in a folder of its own.
+fn root(name: &str, interfaces: &str) -> PathBuf {
+    let root = Path::new(env!("CARGO_TARGET_TMPDIR")).join("config").join(name);
+    let folder = root.join("etc/netns/web/network");
+    fs::create_dir_all(&folder).unwrap();
+    fs::write(folder.join("interfaces"), interfaces).unwrap();
+    root
+}
+
+#[test]
+fn namespaces_are_listed_by_their_files() {
+    let root = root("list", "");
+    for name in ["nginx", r"foo\x2dbar", "a b", "empty"] {
+        fs::create_dir_all(root.join("etc/netns").join(name).join("network")).unwrap();
+    }
+    for name in ["nginx", r"foo\x2dbar", "a b"] {
+        fs::write(root.join("etc/netns").join(name).join("network/interfaces"), "").unwrap();
+    }
+    let names: Vec<String> = config::list(&root).iter().map(NetnsName::to_string).collect();
+    assert_eq!(names, [r"foo\x2dbar", "nginx", "web"]);
+    assert_eq!(config::list(Path::new("/nonexistent")), []);
+}
+
+#[test]
+fn links_know_where_they_are_named() {
+    let root = root("spans", "auto eth0.5\niface eth0.5 inet manual\niface br0..1 inet manual\n");
+    let loaded = config::load(&root, &web(), &Nothing);
+    let place = |span: &dyn std::fmt::Display| span.to_string().replace(&root.display().to_string(), "");
+    let spans: Vec<String> = loaded.spans.iter().map(|(at, span)| format!("{at}: {}", place(span))).collect();
+    assert_eq!(
+        spans.iter().filter(|line| !line.starts_with("ve")).collect::<Vec<_>>(),
+        [
+            "br0: /etc/netns/web/network/interfaces:3:7",
+            "eth0: /etc/netns/web/network/interfaces:1:6",
+            "br0..1 in web: /etc/netns/web/network/interfaces:3:7",
+            "eth0.5 in web: /etc/netns/web/network/interfaces:1:6",
+        ]
+    );
+    assert_eq!(spans.len(), 5);
+}
+
+/// Seconds that a file takes.
+fn seconds(name: &str, interfaces: &str) -> f64 {
+    let root = root(name, interfaces);
+    let start = Instant::now();
+    let _ = config::load(&root, &web(), &Nothing);
+    start.elapsed().as_secs_f64()
+}
+
+/// Ten times as much takes ten times as long, where a quadratic way would take a hundred times. Machines are busy, so
+/// the best of three runs counts, and what takes half a second is fast enough.
+fn assert_linear(name: &str, file: impl Fn(usize) -> String) {
+    let best = |size: &str, n| {
+        let text = file(n);
+        (0..3).map(|_| seconds(&format!("{name}-{size}"), &text)).fold(f64::INFINITY, f64::min)
+    };
+    let (small, big) = (best("small", 500), best("big", 5000));
+    println!("{name}: {small:.4} s, {big:.4} s");
+    assert!(big < 0.5 || big < 40.0 * small, "{name}: {small} s, ten times as much {big} s");
+}
+
+#[test]
+fn time_grows_with_the_file() {
+    let many = |line: &dyn Fn(usize) -> String, n: usize| (0..n).map(line).collect::<String>();
+    let route = |i: usize| format!("  route 10.{}.{}.0/24 via 192.0.2.1\n", i / 256, i % 256);
+    let stanza = "auto eth0\niface eth0 inet static\n  address 192.0.2.2/24\n";
+    assert_linear("routes", |n| format!("{stanza}{}", many(&route, n)));
+    assert_linear("unknown", |n| format!("{stanza}{}", many(&|i| format!("  adress{i} x\n"), n)));
+    assert_linear("mistakes", |n| format!("{stanza}{}", many(&|_| "  route x\n".to_owned(), n)));
+    assert_linear("commands", |n| format!("{stanza}{}", many(&|i| format!("  up echo {i}\n"), n)));
+    assert_linear("links", |n| many(&|i| format!("auto e{i}\niface e{i} inet manual\n"), n));
+    assert_linear("vlans", |n| {
+        many(&|i| format!("auto e{i}.1\niface e{i}.1 inet manual\niface e{i} inet manual\n"), n)
+    });
+    assert_linear("stanzas", |n| {
+        format!("auto eth0\n{}", many(&|_| "iface eth0 inet manual\n  mtu 1400\n".to_owned(), n))
+    });
+    assert_linear("ports", |n| many(&|i| format!("iface b{i}..1 inet manual\n"), n));
+    assert_linear("heirs", |n| {
+        let heir = |i: usize| format!("auto e{i}\niface e{i} inherits t\n");
+        format!("template t\n  mtu 1400\n  mtv 1400\n{}", many(&heir, n))
+    });
+    assert_linear("chain", |n| {
+        let heir = |i: usize| format!("iface e{} inherits e{i}\n  up true\nauto e{i}\n", i + 1);
+        format!("iface e0 inet manual\n{}", many(&heir, n))
+    });
+    assert_linear("fan", |n| {
+        let level = |i: usize| {
+            format!("template t{}\nauto t{i}\n  use x\niface t{} inherits{}\n", i, i + 1, format!(" t{i}").repeat(9))
+        };
+        format!("iface t0 inet manual\n{}", many(&level, n.min(40)))
+    });
+    assert_linear("raw", |n| {
+        many(&|i| format!("auto v{i}\niface v{i} inet manual\n  vlan-raw-device v{}\n  vlan-id 1\n", i + 1), n)
+    });
 }

@@ -10,8 +10,8 @@ use systemd_netns::plan::{converge, own, settle, simulate, teardown};
 use worlds::{World, world};
 
 fn start(world: &World) -> (State, Owned) {
-    let plan = converge(&world.host, &world.desired, None).expect("a generated world can be reached");
-    let owned = own(&world.host, &world.desired, &plan, None);
+    let plan = converge(world.host.clone(), &world.desired, None).expect("a generated world can be reached");
+    let owned = own(&world.host.netns[&Netns::Host], world.desired.clone().into(), &plan, None);
     (simulate(&world.host, &plan), owned)
 }
 
@@ -42,24 +42,24 @@ proptest! {
     #[test]
     fn a_second_plan_is_empty(world in world()) {
         let (up, owned) = start(&world);
-        let again = converge(&up, &world.desired, Some(&owned)).expect("no problem");
+        let again = converge(up.clone(), &world.desired, Some(&owned)).expect("no problem");
         prop_assert!(again.is_empty(), "{again}");
     }
 
     #[test]
     fn a_teardown_leaves_no_trace(world in world()) {
         let (up, owned) = start(&world);
-        let down = teardown(&up, &owned);
+        let down = teardown(up.clone(), &owned);
         assert_same(&simulate(&up, &down), &world.host);
     }
 
     #[test]
     fn a_start_that_was_killed_anywhere_is_torn_down_without_a_trace(world in world(), cut in any::<prop::sample::Index>()) {
-        let mut plan = converge(&world.host, &world.desired, None).expect("a generated world can be reached");
-        let owned = own(&world.host, &world.desired, &plan, None);
+        let mut plan = converge(world.host.clone(), &world.desired, None).expect("a generated world can be reached");
+        let owned = own(&world.host.netns[&Netns::Host], world.desired.clone().into(), &plan, None);
         plan.ops.truncate(cut.index(plan.ops.len() + 1));
         let half = simulate(&world.host, &plan);
-        assert_same(&simulate(&half, &teardown(&half, &owned)), &world.host);
+        assert_same(&simulate(&half, &teardown(half.clone(), &owned)), &world.host);
     }
 
     #[test]
@@ -68,19 +68,19 @@ proptest! {
         let mut b = World { host: a.host.clone(), desired: b.desired };
         b.keep_possible();
         let (up, owned) = start(&a);
-        let plan = converge(&up, &b.desired, Some(&owned)).expect("no problem");
-        let mut owned = own(&up, &b.desired, &plan, Some(&owned));
-        settle(&mut owned, &b.desired);
+        let plan = converge(up.clone(), &b.desired, Some(&owned)).expect("no problem");
+        let mut owned = own(&up.netns[&Netns::Host], b.desired.clone().into(), &plan, Some(owned));
+        settle(&mut owned);
         let after = simulate(&up, &plan);
         prop_assert!(after.satisfies(&b.desired.state()), "plan:\n{plan}\nafter:\n{after:#?}\ndesired:\n{:#?}", b.desired);
-        let again = converge(&after, &b.desired, Some(&owned)).expect("no problem");
+        let again = converge(after.clone(), &b.desired, Some(&owned)).expect("no problem");
         prop_assert!(again.is_empty(), "second plan:\n{again}");
-        assert_same(&simulate(&after, &teardown(&after, &owned)), &a.host);
+        assert_same(&simulate(&after, &teardown(after.clone(), &owned)), &a.host);
     }
 
     #[test]
     fn nothing_but_our_own_is_touched_on_the_host(world in world()) {
-        let plan = converge(&world.host, &world.desired, None).expect("a generated world can be reached");
+        let plan = converge(world.host.clone(), &world.desired, None).expect("a generated world can be reached");
         let named: Vec<_> = world.desired.links.iter().flat_map(|l| [l.place.link, l.host_name()]).collect();
         for op in &plan.ops {
             if let Some(Netns::Host) = op.netns() {

@@ -12,6 +12,7 @@ use crate::system::record::Record;
 use anyhow::Result;
 use std::net::IpAddr;
 use std::path::Path;
+use std::sync::Arc;
 
 /// Checks the named namespaces, or all.
 pub fn check(root: &Path, names: &[NetnsName]) -> Result<()> {
@@ -24,7 +25,7 @@ pub fn check(root: &Path, names: &[NetnsName]) -> Result<()> {
         let mut loaded = read(root, name);
         let mut diagnostics = std::mem::take(&mut loaded.diagnostics);
         if let Some(desired) = loaded.desired.take().filter(|_| root == Path::new("/")) {
-            diagnostics.extend(against_the_machine(name, &desired, &loaded));
+            diagnostics.extend(against_the_machine(name, &Arc::new(desired), &loaded));
         }
         for d in &diagnostics {
             match d.severity {
@@ -51,7 +52,7 @@ fn plural(n: usize, word: &str) -> String {
 }
 
 /// What the files ask for against what there is: warnings, for a NIC may yet be plugged in.
-fn against_the_machine(name: &NetnsName, desired: &Desired, loaded: &Loaded) -> Vec<Diagnostic> {
+fn against_the_machine(name: &NetnsName, desired: &Arc<Desired>, loaded: &Loaded) -> Vec<Diagnostic> {
     let record = Record::read(name).ok().flatten();
     let mut found = Vec::new();
     if netns::is_mounted(name) && !record.as_ref().is_some_and(|r| look::is_ours(name, r)) {
@@ -61,19 +62,22 @@ fn against_the_machine(name: &NetnsName, desired: &Desired, loaded: &Loaded) -> 
             path.display()
         )));
     }
-    let current = match look::look(name, record.as_ref(), Some(desired)) {
-        Ok(current) => current.state,
+    let seen = record.as_ref().map_or(Ok(None), |r| r.owned(name, Some(desired))).and_then(|owned| {
+        let current = look::look(name, record.as_ref(), owned.as_ref(), Some(desired))?;
+        Ok((current.state, owned))
+    });
+    let (current, owned) = match seen {
+        Ok(seen) => seen,
         Err(e) => {
             found.push(Diagnostic::warning_without_place(format!("the kernel could not be asked: {e:#}")));
             return found;
         }
     };
-    let owned = record.as_ref().and_then(|r| r.owned.as_ref());
-    if let Err(problems) = converge(&current, desired, owned) {
-        found.extend(problems.iter().map(|p| diagnostic(loaded, p, Severity::Warning)));
-    }
     if let Some(host) = current.netns.get(&Netns::Host) {
         found.extend(dangers(host, desired, loaded));
+    }
+    if let Err(problems) = converge(current, desired, owned.as_ref()) {
+        found.extend(problems.iter().map(|p| diagnostic(loaded, p, Severity::Warning)));
     }
     found
 }

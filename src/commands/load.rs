@@ -11,12 +11,13 @@ use std::cell::OnceCell;
 use std::io::Write;
 use std::path::Path;
 use std::process::{Command, Stdio};
+use std::sync::Arc;
 
 /// Reads the files of `netns`; warnings are logged.
 ///
 /// # Errors
 /// [`Mistakes`] when there is one in the files.
-pub(super) fn load(root: &Path, netns: &NetnsName) -> Result<(Desired, Loaded)> {
+pub(super) fn load(root: &Path, netns: &NetnsName) -> Result<(Arc<Desired>, Loaded)> {
     let mut loaded = read(root, netns);
     let (errors, warnings): (Vec<&Diagnostic>, Vec<_>) =
         loaded.diagnostics.iter().partition(|d| d.severity == Severity::Error);
@@ -25,7 +26,7 @@ pub(super) fn load(root: &Path, netns: &NetnsName) -> Result<(Desired, Loaded)> 
     }
     let text: Vec<String> = errors.iter().map(ToString::to_string).collect();
     match loaded.desired.take() {
-        Some(desired) if text.is_empty() => Ok((desired, loaded)),
+        Some(desired) if text.is_empty() => Ok((Arc::new(desired), loaded)),
         _ => Err(Mistakes(text.join("\n")).into()),
     }
 }

@@ -8,8 +8,12 @@ use std::collections::{BTreeMap, BTreeSet};
 
 /// The host and, where it is ours, the namespace. Of the host's routes only those by links that are spoken of: it may
 /// have a full table of the Internet's.
-pub(super) fn look(name: &NetnsName, record: Option<&Record>, desired: Option<&Desired>) -> Result<Observed> {
-    let owned = record.and_then(|r| r.owned.as_ref());
+pub(super) fn look(
+    name: &NetnsName,
+    record: Option<&Record>,
+    owned: Option<&Owned>,
+    desired: Option<&Desired>,
+) -> Result<Observed> {
     let mut wanted = wanted(desired, owned);
     wanted.netns.insert(Netns::Host);
     if record.is_some_and(|r| is_ours(name, r)) {
@@ -66,7 +70,7 @@ pub(super) fn link_names(netns: &Netns) -> Vec<LinkName> {
 fn wanted(desired: Option<&Desired>, owned: Option<&Owned>) -> Wanted {
     let mut sysctls: BTreeMap<Netns, BTreeSet<Sysctl>> = BTreeMap::new();
     let mut links: BTreeSet<LinkName> = owned.iter().flat_map(|o| o.before.links.keys().copied()).collect();
-    for all in desired.into_iter().chain(owned.map(|o| &o.desired)) {
+    for all in desired.into_iter().chain(owned.map(|o| &*o.desired)) {
         for (netns, key, _) in &all.sysctls {
             sysctls.entry(netns.clone()).or_default().insert(key.clone());
         }

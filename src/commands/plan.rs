@@ -13,10 +13,10 @@ use std::path::Path;
 pub fn plan(root: &Path, name: &NetnsName, stop: bool) -> Result<()> {
     let record = Record::read(name)?;
     refuse_foreign(name, record.as_ref())?;
-    let owned = record.as_ref().and_then(|r| r.owned.as_ref());
+    let owned = |desired| record.as_ref().map_or(Ok(None), |r| r.owned(name, desired));
     let plan = if stop {
-        let Some(owned) = owned else { bail!("{name} is not up: there is nothing to stop") };
-        teardown(&look(name, record.as_ref(), None)?.state, owned)
+        let Some(owned) = owned(None)? else { bail!("{name} is not up: there is nothing to stop") };
+        teardown(look(name, record.as_ref(), Some(&owned), None)?.state, &owned)
     } else {
         if record.as_ref().is_some_and(is_left_over) {
             log::warn!(
@@ -24,8 +24,9 @@ pub fn plan(root: &Path, name: &NetnsName, stop: bool) -> Result<()> {
             );
         }
         let (desired, loaded) = load(root, name)?;
-        let current = look(name, record.as_ref(), Some(&desired))?;
-        converge(&current.state, &desired, owned).map_err(|p| problems(&loaded, &p))?
+        let owned = owned(Some(&desired))?;
+        let current = look(name, record.as_ref(), owned.as_ref(), Some(&desired))?;
+        converge(current.state, &desired, owned.as_ref()).map_err(|p| problems(&loaded, &p))?
     };
     let mut out = std::io::stdout().lock();
     if plan.is_empty() {

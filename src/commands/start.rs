@@ -8,13 +8,14 @@ use super::look::{identity, is_left_over, is_ours, look, refuse_foreign};
 use super::stop;
 use crate::apply::{apply, apply_all};
 use crate::kernel::{Kernel, netns};
-use crate::model::{Desired, NetnsName};
+use crate::model::{Desired, Netns, NetnsName, NetnsState, Owned, State};
 use crate::plan::{converge, own, settle};
 use crate::report;
 use crate::system::lock::{self, Lock};
 use crate::system::record::{self, Progress, Record};
 use anyhow::{Context, Result, bail};
 use std::path::Path;
+use std::sync::Arc;
 
 /// Makes the namespace alone.
 pub fn create(name: &NetnsName) -> Result<()> {
@@ -40,11 +41,11 @@ pub fn start(root: &Path, name: &NetnsName) -> Result<()> {
 fn start_locked(root: &Path, name: &NetnsName) -> Result<()> {
     let (desired, loaded) = load(root, name)?;
     let mut record = ensure_created(name)?;
-    let current = look(name, Some(&record), Some(&desired))?;
-    let plan = converge(&current.state, &desired, None).map_err(|p| problems(&loaded, &p))?;
-    record.owned = Some(own(&current.state, &desired, &plan, None));
+    let current = look(name, Some(&record), None, Some(&desired))?.state;
+    let host = host_of(&current);
+    let plan = converge(current, &desired, None).map_err(|p| problems(&loaded, &p))?;
     record.progress = Progress::Unfinished;
-    record.write(name)?;
+    record.write_owned(name, &own(&host, desired, &plan, None))?;
     plan.notes.iter().for_each(|note| log::warn!("{note}"));
     if let Err(failed) = apply(&mut Kernel::new(), &plan) {
         let error = anyhow::Error::from(failed);
@@ -111,44 +112,49 @@ fn reload_locked(root: &Path, name: &NetnsName) -> Result<()> {
         bail!("{name} is not up: start it first (systemctl start systemd-netns@{name})");
     };
     let (desired, loaded) = load(root, name)?;
-    let current = look(name, Some(&record), Some(&desired))?;
-    let owned = record.owned.take();
-    let plan = converge(&current.state, &desired, owned.as_ref()).map_err(|p| problems(&loaded, &p))?;
-    if plan.is_empty() && owned.as_ref().is_some_and(|o| o.desired == desired) {
+    let owned = record.owned(name, Some(&desired))?;
+    let current = look(name, Some(&record), owned.as_ref(), Some(&desired))?.state;
+    let host = host_of(&current);
+    let plan = converge(current, &desired, owned.as_ref()).map_err(|p| problems(&loaded, &p))?;
+    if plan.is_empty() && owned.as_ref().is_some_and(|o| Arc::ptr_eq(&o.desired, &desired)) {
         log::info!("{name}: nothing to do");
         return Ok(());
     }
-    let previous = owned.as_ref().map(|o| o.desired.clone());
-    record.owned = Some(own(&current.state, &desired, &plan, owned.as_ref()));
-    record.write(name)?;
+    let previous = owned.as_ref().map(|o| Arc::clone(&o.desired));
+    let mut owned = own(&host, desired, &plan, owned);
+    record.write_owned(name, &owned)?;
     plan.notes.iter().for_each(|note| log::warn!("{note}"));
     if let Err(failed) = apply(&mut Kernel::new(), &plan) {
         log::error!("{:#}", anyhow::Error::from(failed));
-        go_back(name, &mut record, previous)?;
+        go_back(name, &mut record, owned, previous)?;
         bail!("{name} was not reloaded; it is as it was before");
     }
-    if let Some(owned) = &mut record.owned {
-        settle(owned, &desired);
-    }
-    record.write(name)?;
+    settle(&mut owned);
+    record.write_owned(name, &owned)?;
     log::info!("{name} is in line with its files: {}", report::summary(&plan));
     Ok(())
 }
 
 /// After a failed reload: a plan from here to what was applied before.
-fn go_back(name: &NetnsName, record: &mut Record, previous: Option<Desired>) -> Result<()> {
+fn go_back(name: &NetnsName, record: &mut Record, owned: Owned, previous: Option<Arc<Desired>>) -> Result<()> {
     let Some(previous) = previous else { return Ok(()) };
     log::info!("{name}: going back to what was applied before");
-    let current = look(name, Some(record), Some(&previous))?;
-    let back = converge(&current.state, &previous, record.owned.as_ref()).map_err(|p| {
+    let current = look(name, Some(record), Some(&owned), Some(&previous))?.state;
+    let host = host_of(&current);
+    let back = converge(current, &previous, Some(&owned)).map_err(|p| {
         let text: Vec<String> = p.iter().map(ToString::to_string).collect();
         anyhow::anyhow!("what was applied before cannot be reached any more: {}", text.join("; "))
     })?;
     let failures = apply_all(&mut Kernel::new(), &back);
-    record.owned = record.owned.take().map(|o| own(&current.state, &previous, &back, Some(&o)));
-    if let Some(owned) = record.owned.as_mut().filter(|_| failures.is_empty()) {
-        settle(owned, &previous);
+    let mut owned = own(&host, previous, &back, Some(owned));
+    if failures.is_empty() {
+        settle(&mut owned);
     }
-    record.write(name)?;
+    record.write_owned(name, &owned)?;
     stop::report_failures(failures).context("going back failed too; see systemd-netns status")
+}
+
+/// The host's part of a state.
+fn host_of(state: &State) -> NetnsState {
+    state.netns.get(&Netns::Host).cloned().unwrap_or_default()
 }

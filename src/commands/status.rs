@@ -11,6 +11,7 @@ use anyhow::{Result, bail};
 use serde::Serialize;
 use std::io::{IsTerminal, Write};
 use std::path::Path;
+use std::sync::Arc;
 
 /// Shows one namespace, or all that have a record.
 pub fn status(root: &Path, name: Option<&NetnsName>, json: bool) -> Result<()> {
@@ -99,17 +100,19 @@ fn examine(root: &Path, name: &NetnsName) -> Result<Status> {
     if !ours {
         return Ok(status);
     }
-    let loaded = read(root, name);
+    let mut loaded = read(root, name);
+    let desired = loaded.desired.take().map(Arc::new);
     status.mistakes =
         loaded.diagnostics.iter().filter(|d| d.severity == Severity::Error).map(ToString::to_string).collect();
-    let owned = record.as_ref().and_then(|r| r.owned.as_ref());
-    let current = look(name, record.as_ref(), loaded.desired.as_ref())?.state;
+    let owned = record.as_ref().map_or(Ok(None), |r| r.owned(name, desired.as_ref()))?;
+    let owned = owned.as_ref();
+    let current = look(name, record.as_ref(), owned, desired.as_deref())?.state;
     if let Some(inside) = current.netns.get(&Netns::Named(name.clone())) {
         status.links = links(inside, owned);
         status.routes = inside.routes.len();
     }
-    if let Some(desired) = loaded.desired.as_ref().filter(|_| state == "up") {
-        match converge(&current, desired, owned) {
+    if let Some(desired) = desired.as_deref().filter(|_| state == "up") {
+        match converge(current, desired, owned) {
             Ok(plan) => status.drift = plan.ops.iter().map(ToString::to_string).collect(),
             Err(problems) => status.mistakes.extend(problems.iter().map(ToString::to_string)),
         }

@@ -40,9 +40,9 @@ pub(super) fn stop_locked(name: &NetnsName, record: &Record) -> Result<()> {
     }
     let mut kernel = Kernel::new();
     let mut failures = Vec::new();
-    if let Some(owned) = &record.owned {
-        let current = look(name, Some(&record), None)?;
-        let plan = teardown(&current.state, owned);
+    if let Some(owned) = record.owned(name, None)? {
+        let current = look(name, Some(&record), Some(&owned), None)?;
+        let plan = teardown(current.state, &owned);
         plan.notes.iter().for_each(|note| log::warn!("{note}"));
         failures = apply_all(&mut kernel, &plan);
         log::info!("{name} is down: {}", report::summary(&plan));
@@ -52,7 +52,7 @@ pub(super) fn stop_locked(name: &NetnsName, record: &Record) -> Result<()> {
         netns::delete(name)?;
     }
     // The user's commands may fail, as they may with ifdown; they leave nothing of ours behind.
-    let (commands, mut failures): (Vec<_>, Vec<_>) = failures.into_iter().partition(|f| matches!(f.op, Op::Run(_)));
+    let (commands, mut failures): (Vec<_>, Vec<_>) = failures.into_iter().partition(|f| matches!(*f.op, Op::Run(_)));
     for failed in commands {
         log::warn!("{:#}, ignoring", anyhow::Error::from(failed));
     }
@@ -64,7 +64,7 @@ pub(super) fn stop_locked(name: &NetnsName, record: &Record) -> Result<()> {
 /// What was to be deleted and is gone already is no failure.
 fn went_by_itself(failed: &Failed) -> bool {
     let deletes = matches!(
-        failed.op,
+        *failed.op,
         Op::DeleteLink(_)
             | Op::DeleteNetns(_)
             | Op::DeleteRoute { .. }

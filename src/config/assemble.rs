@@ -51,6 +51,8 @@ pub(super) struct Assembly<'a> {
     /// The stanzas of the namespace's file that somebody uses.
     used: BTreeSet<usize>,
     explicit: HashMap<&'a str, &'a Selected>,
+    /// The same by link: itself, or else its first alias.
+    by_link: HashMap<LinkName, &'a Selected>,
     /// The logical names that differ from their link's.
     logical: HashSet<&'a str>,
     pairs: HashMap<LinkName, &'a Pair>,
@@ -61,7 +63,15 @@ pub(super) struct Assembly<'a> {
 
 impl<'a> Assembly<'a> {
     pub fn new(files: &'a Files<'a>) -> Self {
+        let mut by_link: HashMap<LinkName, &Selected> = HashMap::new();
+        for one in files.explicit {
+            let first = by_link.entry(one.link).or_insert(one);
+            if !one.is_alias() {
+                *first = one;
+            }
+        }
         Self {
+            by_link,
             files,
             drafts: Vec::new(),
             dns: Vec::new(),
@@ -104,7 +114,10 @@ impl<'a> Assembly<'a> {
         let mut said: HashSet<&str> = HashSet::new();
         for (index, iface) in self.files.ifaces.all() {
             let name = iface.name.value.as_str();
-            if !self.used.contains(&index) && !self.files.ifaces.is_inherited(index) && said.insert(name) {
+            let unused = !self.used.contains(&index) && !self.files.ifaces.is_inherited(index);
+            // A name that no link can have was an error where it is brought up.
+            let base = name.split(':').next().unwrap_or(name);
+            if unused && base.parse::<LinkName>().is_ok() && said.insert(name) {
                 let message = format!("nothing brings `{}` up", shown(name));
                 let help = format!("add `auto {}`", shown(name));
                 report.push(Diagnostic::warning(&iface.name.span, message).help(help));
@@ -154,10 +167,10 @@ impl<'a> Assembly<'a> {
             return;
         }
         let place = self.inside(one.link);
-        if one.is_alias() {
-            if let Some(base) = self.explicit.get(one.link.as_str()).copied() {
-                self.bring_up(base, report);
-            }
+        if one.is_alias()
+            && let Some(base) = self.explicit.get(one.link.as_str()).copied()
+        {
+            self.bring_up(base, report);
         }
         let indices: Vec<usize> = self.files.ifaces.named(&one.logical).collect();
         if indices.is_empty() && !one.link.is_loopback() && !self.pairs.contains_key(&one.link) {
@@ -168,6 +181,10 @@ impl<'a> Assembly<'a> {
         self.used.extend(indices);
         if !self.index.contains_key(&place) {
             let Some(draft) = self.draft(one, &settled, report) else { return };
+            if let (Some(from), Some(_)) = (one.from, &draft.kind) {
+                let message = format!("`{}` is made here, so that `{from}` cannot be renamed to it", one.link);
+                report.push(Diagnostic::error(&one.span, message));
+            }
             self.add(Draft { from: one.from, ..draft });
         }
         let names = Names { iface: &one.name, logical: &one.logical, class: one.class.as_deref() };
@@ -246,14 +263,16 @@ impl<'a> Assembly<'a> {
             report.push(Diagnostic::error(span, message));
             None
         } else {
-            if let Some(other) = self.explicit.get(parent.as_str()).copied() {
+            let other = self.by_link.get(&parent).copied();
+            if let Some(other) = other {
                 self.bring_up(other, report);
             } else if self.pairs.contains_key(&parent) || self.is_link(parent) {
                 let other = self.implied(parent, span, report);
                 self.bring_up(&other, report);
             }
             let inside = self.inside(parent);
-            let is_inside = self.index.contains_key(&inside) || self.explicit.contains_key(parent.as_str());
+            let named = other.is_some_and(|other| !other.by_pattern);
+            let is_inside = named || self.index.contains_key(&inside);
             Some(if is_inside { inside } else { self.borrow(parent, span, Some(true)) })
         };
         self.waiting.pop();

@@ -61,6 +61,7 @@ impl<'a> Draft<'a> {
             alias: self.stanzas.iter().rev().find_map(|stanza| stanza.wishes.alias.clone()),
             master: self.master,
             altnames: self.altname.iter().cloned().collect::<BTreeSet<String>>(),
+            ..Link::default()
         };
         let sysctls = self.sysctls();
         let stanzas = self.stanzas.into_iter().map(finish_stanza).collect();
@@ -127,10 +128,10 @@ pub(super) fn mtus(drafts: &[Draft<'_>], machine: &Machine<'_>, report: &mut Rep
             continue;
         };
         let present = mtus[*parent].or_else(|| present_mtu(&drafts[*parent], &index, &mtus, drafts, machine));
-        if let (Some(wanted), Some(present)) = (mtus[i], present) {
-            if present <= wanted {
-                mtus[*parent] = Some(wanted);
-            }
+        if let (Some(wanted), Some(present)) = (mtus[i], present)
+            && present <= wanted
+        {
+            mtus[*parent] = Some(wanted);
         }
     }
     mtus

@@ -69,7 +69,7 @@ impl Sources {
         let starts = starts(&self.host.stanzas, ifaces, needed);
         for diagnostic in &self.host.diagnostics {
             match &diagnostic.span {
-                Some(span) if is_our_line(span, netns) || is_in(span, &starts) => report.push(diagnostic.clone()),
+                Some(span) if concerns(span, netns, &starts) => report.push(diagnostic.clone()),
                 Some(_) => {}
                 // An unreadable file hides our lines, if it has any.
                 None if self.host.files.is_empty() => {
@@ -92,10 +92,13 @@ pub fn list(root: &Path) -> Vec<NetnsName> {
     sorted.into_iter().collect()
 }
 
-/// Whether the line is a `link-netns` of this namespace, or of none.
-fn is_our_line(span: &Span, netns: &NetnsName) -> bool {
+/// Whether a place is in a `link-netns` line of the namespace, or in a stanza that is needed.
+fn concerns(span: &Span, netns: &NetnsName, starts: &Starts<'_>) -> bool {
     let mut words = span.source.line(span.line).split_whitespace();
-    words.next() == Some("link-netns") && words.next().is_none_or(|name| name == netns.as_str())
+    match words.next() {
+        Some("link-netns") => words.next() == Some(netns.as_str()),
+        _ => is_in(span, starts),
+    }
 }
 
 /// Where stanzas begin, by file and line, and whether each is needed.

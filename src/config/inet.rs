@@ -109,7 +109,7 @@ fn netmask(word: Part<'_>) -> Result<Mask, Diagnostic> {
 /// A number of bits, or a mask of four numbers.
 fn prefix_or_mask(word: Part<'_>) -> Result<Mask, Diagnostic> {
     if !word.text.contains('.') {
-        let error = |_| word.is_not("a prefix length from 0 to 32, nor a mask such as 255.255.255.0");
+        let error = |_| word.is_not("a prefix length from 0 to 32 or a mask such as 255.255.255.0");
         return word.number(0, 32).map_err(error).map(|len| Mask { len, bits: true });
     }
     let mask = u32::from(word.ipv4()?);

@@ -13,7 +13,7 @@ use super::resolv::Dns;
 use super::select::{self, Machine, Renames};
 use super::surroundings::Surroundings;
 use super::value::shown;
-use crate::interfaces::diagnostic::{Diagnostic, Span};
+use crate::interfaces::diagnostic::{Diagnostic, Severity, Span};
 use crate::interfaces::syntax::Stanza;
 use crate::model::{Desired, LinkName, Netns, NetnsName, Place, Presence, Rule};
 use std::collections::{BTreeMap, BTreeSet};
@@ -32,6 +32,13 @@ pub struct Loaded {
     pub dns: Vec<Dns>,
     /// The files that were read, as the user knows them.
     pub files: Vec<PathBuf>,
+}
+
+impl Loaded {
+    /// Whether nothing may be applied.
+    pub fn has_errors(&self) -> bool {
+        self.diagnostics.iter().any(|diagnostic| diagnostic.severity == Severity::Error)
+    }
 }
 
 /// Reads the files of a namespace below `root` and says what they mean.

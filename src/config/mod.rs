@@ -9,7 +9,7 @@
 //!
 //! Debian's ifupdown is the reference. Nothing here touches the machine but to read the files; what else the meaning
 //! depends on is asked through [`Surroundings`]. Nothing fails: a mistake is a diagnostic with its place, all are
-//! reported, and with an error among them there is no [`Desired`].
+//! reported, and with an error among them there is no [`Desired`](crate::model::Desired).
 //!
 //! Deviations from ifupdown, each because copying it would hurt:
 //!

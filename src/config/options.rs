@@ -202,7 +202,7 @@ const LONGEST: usize = 64;
 /// The row of an option as it is written, if it is a known one.
 pub(super) fn find(name: &str) -> Option<&'static Def> {
     static INDEX: OnceLock<HashMap<&'static str, &'static Def>> = OnceLock::new();
-    let index = INDEX.get_or_init(|| names().map(|(name, def)| (name, def)).collect());
+    let index = INDEX.get_or_init(|| names().collect());
     if name.len() > LONGEST {
         return None;
     }

@@ -6,23 +6,34 @@ use std::collections::{HashMap, HashSet};
 use std::path::PathBuf;
 
 /// Diagnostics as they are found. A template's mistake is found once for every stanza that inherits it.
+///
+/// [`MAX_DIAGNOSTICS`] errors and as many warnings are kept; the others are counted.
 #[derive(Default)]
 pub(super) struct Report {
     kept: Vec<Diagnostic>,
     seen: HashSet<(PathBuf, u32, u32, String)>,
     errors: usize,
+    warnings: usize,
 }
 
 impl Report {
     /// Adds one, unless it was said before.
     pub fn push(&mut self, diagnostic: Diagnostic) {
+        let count = match diagnostic.severity {
+            Severity::Error => &mut self.errors,
+            Severity::Warning => &mut self.warnings,
+        };
+        if *count >= MAX_DIAGNOSTICS {
+            *count += 1;
+            return;
+        }
         if let Some(span) = &diagnostic.span {
             let place = (span.source.path().to_owned(), span.line, span.start, diagnostic.message.clone());
             if !self.seen.insert(place) {
                 return;
             }
         }
-        self.errors += usize::from(diagnostic.severity == Severity::Error);
+        *count += 1;
         self.kept.push(diagnostic);
     }
 
@@ -36,9 +47,9 @@ impl Report {
         self.errors > 0
     }
 
-    /// Whether more would only be counted, so that guesses need not be made any more.
+    /// Whether one more warning would only be counted, so that its guess need not be made any more.
     pub fn is_full(&self) -> bool {
-        self.kept.len() > MAX_DIAGNOSTICS
+        self.warnings >= MAX_DIAGNOSTICS
     }
 
     /// All of them, by file in the order of `files`, then by line. Errors are kept before warnings when there are too
@@ -51,7 +62,7 @@ impl Report {
             Some((file, span.source.path().to_owned(), span.line, span.start))
         };
         let mut all = self.kept;
-        let omitted = all.len().saturating_sub(MAX_DIAGNOSTICS);
+        let omitted = (self.errors + self.warnings).saturating_sub(MAX_DIAGNOSTICS);
         if omitted > 0 {
             all.sort_by_key(|diagnostic| diagnostic.severity != Severity::Error);
             all.truncate(MAX_DIAGNOSTICS);

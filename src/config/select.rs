@@ -40,7 +40,7 @@ impl<'s> Machine<'s> {
         let found = self.links.iter().copied().filter(matches);
         match nth {
             None => found.collect(),
-            Some(nth) => found.skip(nth as usize - 1).take(1).collect(),
+            Some(nth) => found.skip((nth as usize).saturating_sub(1)).take(1).collect(),
         }
     }
 }

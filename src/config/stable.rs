@@ -57,7 +57,7 @@ mod tests {
                 assert!(seen.insert(name(&format!("service{netns}"), &format!("br0..{inner}"))));
             }
         }
-        assert_eq!(name("nginx", "br0..1").as_str(), "ve5tdwogeo3agcf");
+        assert_eq!(name("nginx", "br0..1").as_str(), "veyzqiyi7vyjhcn");
         assert_ne!(name("a", "br0..1"), name("b", "br0..1"));
     }
 }

@@ -70,10 +70,10 @@ pub(super) fn evaluate<'a>(
         }
     }
     // ifupdown cleans its own option, and not the one of the vlan package.
-    if let Some((mac, opt)) = &wishes.mac {
-        if opt.name.value == "hwaddress" {
-            computed.push(("IF_HWADDRESS", mac.to_string()));
-        }
+    if let Some((mac, opt)) = &wishes.mac
+        && opt.name.value == "hwaddress"
+    {
+        computed.push(("IF_HWADDRESS", mac.to_string()));
     }
     let mut rule_lines = Vec::new();
     if settled.means != Means::Loopback {

@@ -34,6 +34,9 @@ impl<'a> Part<'a> {
 
     /// An error that says what it is not.
     pub fn is_not(&self, what: &str) -> Diagnostic {
+        if self.text.is_empty() {
+            return self.error(format!("here should be {what}"));
+        }
         self.error(format!("`{}` is not {what}", self.shown()))
     }
 

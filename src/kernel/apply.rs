@@ -15,7 +15,7 @@ use super::error::{Error, Failure};
 use super::observe::link::Seen;
 use super::request::{self, Request};
 use super::{Kernel, Opened, netns, sysctl, wait};
-use crate::model::{Kind, LinkName, Netns, NetnsName, Place, Route};
+use crate::model::{Kind, LinkName, Netns, NetnsName, Place, Route, VirtualKind};
 use crate::plan::{LinkSetting, Op};
 use netlink_packet_route::link::InfoKind;
 use nix::errno::Errno;
@@ -148,12 +148,15 @@ impl Kernel {
                 let index = self.opened(at)?.index(parent.link)?;
                 request::link::add_vlan(index, place.link, inside, *id, *protocol)
             }
-            Kind::Bridge => request::link::add_plain(place.link, InfoKind::Bridge),
-            Kind::Dummy => request::link::add_plain(place.link, InfoKind::Dummy),
+            Kind::Virtual(v) if v.parent.is_none() && v.options.is_empty() => match v.kind {
+                VirtualKind::Bridge => request::link::add_plain(place.link, InfoKind::Bridge),
+                VirtualKind::Dummy => request::link::add_plain(place.link, InfoKind::Dummy),
+                _ => return Err(Error::Unspeakable("links of that kind cannot be made yet")),
+            },
             Kind::Veth { peer: None } | Kind::Vlan { parent: None, .. } => {
                 return Err(Error::Unspeakable("what the link is tied to is not known"));
             }
-            Kind::Loopback | Kind::Physical | Kind::Other(_) => {
+            Kind::Loopback | Kind::Physical | Kind::Virtual(_) | Kind::Other(_) => {
                 return Err(Error::Unspeakable("links of this kind are not made"));
             }
         };

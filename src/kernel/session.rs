@@ -13,8 +13,10 @@
 use super::error::Error;
 use super::netns::Namespace;
 use super::view::{self, Message};
-use netlink_packet_core::{NLM_F_ACK, NLM_F_DUMP, NLM_F_DUMP_INTR, NLM_F_REQUEST, NetlinkBuffer};
-use netlink_packet_core::{NLMSG_DONE, NLMSG_ERROR};
+use netlink_packet_core::{
+    NLM_F_ACK, NLM_F_ACK_TLVS, NLM_F_CAPPED, NLM_F_DUMP, NLM_F_DUMP_INTR, NLM_F_REQUEST, NLMSG_DONE, NLMSG_ERROR,
+    NetlinkBuffer, NetlinkSerializable,
+};
 use netlink_packet_route::RouteNetlinkMessage;
 use netlink_sys::{Socket, SocketAddr, protocols::NETLINK_ROUTE};
 use nix::errno::Errno;
@@ -34,8 +36,6 @@ const DATAGRAM: usize = 64 << 10;
 const ATTEMPTS: usize = 10;
 /// `NLMSGERR_ATTR_MSG` (`linux/netlink.h`).
 const NLMSGERR_ATTR_MSG: u16 = 1;
-/// `NLM_F_CAPPED` and `NLM_F_ACK_TLVS`.
-use netlink_packet_core::{NLM_F_ACK_TLVS, NLM_F_CAPPED};
 
 /// One question to the kernel.
 #[derive(Debug)]
@@ -54,7 +54,6 @@ impl Request {
 
     /// Puts it at the end of a buffer, with zeroes between it and the next four-byte boundary.
     pub fn append_to(&self, buffer: &mut Vec<u8>, flags: u16, sequence: u32) {
-        use netlink_packet_core::NetlinkSerializable;
         let (start, length) = (buffer.len(), 16 + self.message.buffer_len());
         buffer.resize(start + length.next_multiple_of(4), 0);
         let mut header = NetlinkBuffer::new(&mut buffer[start..start + length]);

@@ -6,9 +6,11 @@
 //!
 //! Must not know: what any message means.
 
-use netlink_packet_core::{NetlinkBuffer, NlasIterator};
+use netlink_packet_core::NLA_TYPE_MASK;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
+/// The size of `struct nlmsghdr`.
+const HEADER: usize = 16;
 /// `AF_INET`.
 pub(super) const INET: u8 = 2;
 /// `AF_INET6`.
@@ -31,25 +33,34 @@ pub(super) struct Message<'a> {
 pub(super) fn messages(datagram: &[u8]) -> impl Iterator<Item = Message<'_>> {
     let mut rest = datagram;
     std::iter::from_fn(move || {
-        let header = NetlinkBuffer::new_checked(rest).ok()?;
+        let length = u32(rest) as usize;
+        let header: &[u8; HEADER] = rest.first_chunk()?;
         let message = Message {
-            kind: header.message_type(),
-            flags: header.flags(),
-            sequence: header.sequence_number(),
-            payload: header.payload(),
+            kind: u16(&header[4..]),
+            flags: u16(&header[6..]),
+            sequence: u32_at(header, 8),
+            payload: rest.get(HEADER..length)?,
         };
-        let length = usize::try_from(header.length()).ok()?.checked_next_multiple_of(4)?;
-        rest = rest.get(length..).unwrap_or_default();
+        rest = after(rest, length);
         Some(message)
     })
 }
 
 /// The attributes (`struct nlattr`) in `bytes`: kind without the flag bits, and value.
 pub(super) fn attributes(bytes: &[u8]) -> impl Iterator<Item = (u16, &[u8])> {
-    NlasIterator::new(bytes).map_while(Result::ok).filter_map(|nla| {
-        let (kind, length) = (nla.kind(), usize::from(nla.length()));
-        Some((kind, nla.into_inner().get(4..length)?))
+    let mut rest = bytes;
+    std::iter::from_fn(move || {
+        let [a, b, c, d] = *rest.first_chunk()?;
+        let length = usize::from(u16::from_ne_bytes([a, b]));
+        let value = rest.get(4..length)?;
+        rest = after(rest, length);
+        Some((u16::from_ne_bytes([c, d]) & NLA_TYPE_MASK, value))
     })
+}
+
+/// What follows the first `length` bytes and their padding.
+fn after(bytes: &[u8], length: usize) -> &[u8] {
+    bytes.get(length.next_multiple_of(4)..).unwrap_or_default()
 }
 
 /// The attributes after a fixed header of `header` bytes.

@@ -2,10 +2,11 @@
 
 use super::{Address, Link, LinkName, Netns, NetnsName, NetnsState, Place, Route, Rule, State, Sysctl};
 use serde::{Deserialize, Serialize};
+use std::sync::Arc;
 use std::time::Duration;
 
 /// The meaning of all files of one service's namespace.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Desired {
     /// The service's namespace.
     pub netns: NetnsName,
@@ -18,7 +19,7 @@ pub struct Desired {
 }
 
 /// A link that the files name.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct DesiredLink {
     /// Where it shall be.
     pub place: Place,
@@ -36,7 +37,7 @@ pub struct DesiredLink {
 }
 
 /// What is done about a link that does not exist and is not made here.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Presence {
     /// It is a mistake.
     Required,
@@ -47,7 +48,7 @@ pub enum Presence {
 }
 
 /// An `iface` stanza's addresses, routes and commands.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
 pub struct Stanza {
     /// Addresses in order.
     #[serde(default)]
@@ -147,10 +148,10 @@ impl Desired {
 
 /// What this program answers for in one service's namespace. It is written down before anything is changed, so that
 /// [`stop`](crate) can undo a start that was killed half-way, whatever became of the files.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Owned {
-    /// What was applied last, or is being applied.
-    pub desired: Desired,
+    /// What was applied last, or is being applied. Shared: it may be large, and is often the very one that the files ask for.
+    pub desired: Arc<Desired>,
     /// The host's links that moved into a namespace.
     pub taken: Vec<Taken>,
     /// The host's side as it was: links taken or borrowed with their addresses and routes, settings changed.
@@ -160,7 +161,7 @@ pub struct Owned {
 }
 
 /// A link that moved from the host into a namespace.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Taken {
     /// Its name on the host.
     pub name: LinkName,

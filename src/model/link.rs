@@ -1,11 +1,11 @@
 //! Links.
 
-use super::{LinkName, MacAddr, Place};
+use super::{LinkName, LinkValue, MacAddr, Place, Virtual, VirtualKind};
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// A link. In a desired state a property that is `None` is left as it is.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
 pub struct Link {
     /// What it is. Desired: `None` takes a link that exists, `Some` makes one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -25,13 +25,34 @@ pub struct Link {
     /// The bridge, bond or VRF that it is a port of, in the same namespace.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub master: Option<LinkName>,
+    /// What it is as a port of its master (`ip link set … type bridge_slave`, `bond_slave`), by the words of ip-link(8).
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub port: BTreeMap<String, LinkValue>,
+    /// The VLANs that a port of a VLAN-aware bridge, or such a bridge itself, is a member of (`bridge vlan`).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub vlans: Option<BTreeSet<BridgeVlan>>,
+    /// How IPv6 link-local addresses are made (`ip link set … addrgenmode`, `enum in6_addr_gen_mode`): 0 from the hardware
+    /// address, 1 not at all.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub addrgenmode: Option<u8>,
     /// Alternative names (`ip link property`), each up to 127 bytes.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub altnames: BTreeSet<String>,
 }
 
+/// A VLAN that a port is a member of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct BridgeVlan {
+    /// 1 to 4094.
+    pub id: u16,
+    /// Whether frames without a tag come in as this one.
+    pub pvid: bool,
+    /// Whether its frames leave without a tag.
+    pub untagged: bool,
+}
+
 /// What a link is. The kinds beside [`Kind::Loopback`], [`Kind::Physical`] and [`Kind::Other`] can be made.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Kind {
     /// `lo`.
@@ -52,16 +73,14 @@ pub enum Kind {
         /// The ethertype.
         protocol: VlanProtocol,
     },
-    /// A bridge.
-    Bridge,
-    /// A dummy.
-    Dummy,
+    /// One that is made of options.
+    Virtual(Virtual),
     /// A kind that this program does not make, by the kernel's name.
     Other(String),
 }
 
 /// The ethertype of a VLAN's tags.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum VlanProtocol {
     /// 802.1Q, customer tags.
     #[serde(rename = "802.1Q")]
@@ -78,8 +97,7 @@ impl Kind {
             Kind::Loopback | Kind::Physical => "",
             Kind::Veth { .. } => "veth",
             Kind::Vlan { .. } => "vlan",
-            Kind::Bridge => "bridge",
-            Kind::Dummy => "dummy",
+            Kind::Virtual(v) => v.kind.as_str(),
             Kind::Other(name) => name,
         }
     }
@@ -97,8 +115,14 @@ impl Kind {
             (Kind::Vlan { parent: a, id: i, protocol: p }, Kind::Vlan { parent: b, id: j, protocol: q }) => {
                 same(a, b) && i == j && p == q
             }
+            (Kind::Virtual(a), Kind::Virtual(b)) => a.satisfies(b),
             (a, b) => a == b,
         }
+    }
+
+    /// A kind that needs neither a parent nor options.
+    pub fn plain(kind: VirtualKind) -> Self {
+        Kind::Virtual(Virtual::plain(kind))
     }
 
     /// The place that the link stands on or is tied to: a VLAN's parent, a pair's other end.
@@ -106,6 +130,7 @@ impl Kind {
         match self {
             Kind::Veth { peer } => peer.as_ref(),
             Kind::Vlan { parent, .. } => parent.as_ref(),
+            Kind::Virtual(v) => v.parent.as_ref(),
             _ => None,
         }
     }
@@ -127,6 +152,9 @@ impl Link {
             && ok(&self.mac, &desired.mac)
             && ok(&self.alias, &desired.alias)
             && ok(&self.master, &desired.master)
+            && desired.port.iter().all(|(k, v)| self.port.get(k) == Some(v))
+            && ok(&self.vlans, &desired.vlans)
+            && ok(&self.addrgenmode, &desired.addrgenmode)
             && desired.altnames.is_subset(&self.altnames)
     }
 }

@@ -15,13 +15,15 @@ mod route;
 mod rule;
 mod state;
 mod sysctl;
+mod virtual_link;
 
 pub use address::{Address, Scope};
 pub use desired::{Desired, DesiredLink, Owned, Presence, Stanza, Taken};
-pub use link::{Kind, Link, VlanProtocol};
+pub use link::{BridgeVlan, Kind, Link, VlanProtocol};
 pub use mac::MacAddr;
 pub use name::{LinkName, NameError, Netns, NetnsName, Place};
 pub use route::{Route, RouteKind, TABLE_MAIN};
 pub use rule::{Rule, RuleAction};
 pub use state::{NetnsState, State};
 pub use sysctl::Sysctl;
+pub use virtual_link::{LinkValue, Virtual, VirtualKind};

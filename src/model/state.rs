@@ -5,14 +5,14 @@ use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, HashMap, HashSet};
 
 /// Namespaces and what is in them, the host's among them.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
 pub struct State {
     /// By name; a namespace that is not here does not exist, or was not looked at.
     pub netns: BTreeMap<Netns, NetnsState>,
 }
 
 /// What one namespace holds.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
 pub struct NetnsState {
     /// Links by name.
     #[serde(default)]

@@ -14,11 +14,11 @@ use crate::model::{Desired, DesiredLink, Kind, Netns, Owned, Place, Presence, Ru
 use std::collections::BTreeSet;
 
 /// The changes that lead from `current` to `desired`, given what was applied before (`owned`); or why there are none.
-pub fn converge(current: &State, desired: &Desired, owned: Option<&Owned>) -> Result<Plan, Vec<Problem>> {
+pub fn converge(current: State, desired: &Desired, owned: Option<&Owned>) -> Result<Plan, Vec<Problem>> {
     let ordered = order(&desired.links)?;
     let mut draft = Draft::new(current);
     for netns in desired.made_netns() {
-        if let Some(name) = netns.name().filter(|_| !current.netns.contains_key(&netns)) {
+        if let Some(name) = netns.name().filter(|_| !draft.now.netns.contains_key(&netns)) {
             draft.push(Op::AddNetns(name.clone()));
         }
     }

@@ -17,8 +17,8 @@ pub(super) struct Draft {
 }
 
 impl Draft {
-    pub(super) fn new(current: &State) -> Self {
-        Self { now: current.clone(), plan: Plan::default(), problems: Vec::new(), waits: Vec::new() }
+    pub(super) fn new(current: State) -> Self {
+        Self { now: current, plan: Plan::default(), problems: Vec::new(), waits: Vec::new() }
     }
 
     /// Adds a change, and takes note of what it does to links.

@@ -1,27 +1,24 @@
 //! The record that a plan makes necessary, worked out before the plan is carried out.
 
 use super::op::{Op, Plan};
-use crate::model::{Desired, LinkName, Netns, NetnsState, Owned, Place, Presence, State, Taken};
+use crate::model::{Desired, LinkName, Netns, NetnsState, Owned, Place, Presence, Taken};
+use std::sync::Arc;
 
-/// What this program will answer for once `plan`, made from `current` and `desired`, is begun.
+/// What this program will answer for once `plan` is begun, which was made for a `host` as it is now and `desired`.
 ///
 /// `previous` is what it answers for already; that is kept even where `desired` no longer has it, since the plan may stop
 /// half-way.
-pub fn own(current: &State, desired: &Desired, plan: &Plan, previous: Option<&Owned>) -> Owned {
-    let mut owned = previous.cloned().unwrap_or_else(|| Owned {
-        desired: desired.clone(),
-        taken: Vec::new(),
-        before: NetnsState::default(),
-        made: Vec::new(),
-    });
-    owned.desired = desired.clone();
-    let host = current.netns.get(&Netns::Host).cloned().unwrap_or_default();
+pub fn own(host: &NetnsState, desired: Arc<Desired>, plan: &Plan, previous: Option<Owned>) -> Owned {
+    let mut owned = match previous {
+        Some(previous) => Owned { desired, ..previous },
+        None => Owned { desired, taken: Vec::new(), before: NetnsState::default(), made: Vec::new() },
+    };
     for op in &plan.ops {
         match op {
             Op::MoveLink { from, to } if from.netns == Netns::Host => {
                 owned.taken.retain(|t| t.name != from.link && t.place != *to);
                 owned.taken.push(Taken { name: from.link, place: to.clone() });
-                remember(&mut owned.before, &host, from.link);
+                remember(&mut owned.before, host, from.link);
             }
             Op::AddLink { place, kind } => {
                 let pair = kind.tied_to().filter(|_| matches!(kind, crate::model::Kind::Veth { .. }));
@@ -32,9 +29,10 @@ pub fn own(current: &State, desired: &Desired, plan: &Plan, previous: Option<&Ow
             _ => {}
         }
     }
+    let desired = owned.desired.clone();
     for link in desired.links.iter().filter(|l| l.presence == Presence::Borrowed) {
         if !owned.before.links.contains_key(&link.place.link) {
-            remember(&mut owned.before, &host, link.place.link);
+            remember(&mut owned.before, host, link.place.link);
         }
     }
     let settings = desired.sysctls.iter().filter(|(n, ..)| *n == Netns::Host).map(|(_, key, _)| key);
@@ -48,7 +46,8 @@ pub fn own(current: &State, desired: &Desired, plan: &Plan, previous: Option<&Ow
 }
 
 /// What is no longer this program's once a plan was carried out: links that went back or were deleted.
-pub fn settle(owned: &mut Owned, desired: &Desired) {
+pub fn settle(owned: &mut Owned) {
+    let desired = &owned.desired;
     owned.taken.retain(|t| desired.link(&t.place).is_some());
     owned.made.retain(|place| desired.link(place).is_some());
 }

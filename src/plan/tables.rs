@@ -8,7 +8,8 @@ use super::op::Op;
 use super::simulate::promote_secondaries;
 use crate::model::{Address, Desired, DesiredLink, LinkName, Netns, NetnsState, Owned, Place, Route};
 use ipnet::IpNet;
-use std::collections::{BTreeMap, HashMap, HashSet};
+use rustc_hash::{FxHashMap as HashMap, FxHashSet as HashSet};
+use std::collections::BTreeMap;
 use std::net::IpAddr;
 
 type AddressKey = (IpNet, Option<IpAddr>);
@@ -40,7 +41,7 @@ impl Tables {
         for (name, netns) in &mut draft.now.netns {
             tables.netns.insert(name.clone(), Table::new(netns));
         }
-        if let Some(owned) = owned.filter(|o| o.desired.links != desired.links) {
+        if let Some(owned) = owned.filter(|o| !std::ptr::eq(&*o.desired, desired) && o.desired.links != desired.links) {
             tables.find_obsolete(desired, &owned.desired);
         }
         tables

@@ -8,7 +8,7 @@ use crate::model::{Netns, Owned, Place, Presence, State};
 /// What undoes a start, finished or not, whatever became of the files.
 ///
 /// `current` lacks a namespace that is not this program's: then nothing is done in it.
-pub fn teardown(current: &State, owned: &Owned) -> Plan {
+pub fn teardown(current: State, owned: &Owned) -> Plan {
     let mut draft = Draft::new(current);
     let there = |draft: &Draft, place: &Place| draft.now.netns.contains_key(&place.netns);
     for link in owned.desired.links.iter().rev() {

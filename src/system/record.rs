@@ -1,13 +1,19 @@
 //! What was done, written down in `/run/systemd-netns/NAME/` before it is done.
 //!
-//! `stop` works from here and never from the configuration. The directory holds `lock` ([`super::lock`]) and `record.json`,
-//! which is replaced by rename(2), so that a reader sees the old or the new one.
+//! `stop` works from here and never from the configuration. The directory holds
+//!
+//! - `lock` ([`super::lock`]),
+//! - `record.json`, which is replaced by rename(2), so that a reader sees the old or the new one, and
+//! - `desired-DIGEST.json`, what was applied. It may hold many thousands of routes, so it is only read by who needs it: a
+//!   reload that finds the digest of its files there knows what was applied without reading it.
 
-use crate::model::{NetnsName, Owned};
+use crate::model::{Desired, NetnsName, NetnsState, Owned, Place, Taken};
 use anyhow::{Context, Result, bail};
 use serde::{Deserialize, Serialize};
+use std::hash::{Hash, Hasher};
 use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 /// Where records are kept.
 pub const DIRECTORY: &str = "/run/systemd-netns";
@@ -27,7 +33,16 @@ pub struct Record {
     /// Device and inode of the namespace (`stat(2)` of its file, see namespaces(7)), by which it is known again.
     pub identity: Option<(u64, u64)>,
     /// What it answers for; none before anything but the namespace was made.
-    pub owned: Option<Owned>,
+    answers: Option<Answers>,
+}
+
+/// An [`Owned`] with the digest of its desired state in the place of it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+struct Answers {
+    digest: String,
+    taken: Vec<Taken>,
+    before: NetnsState,
+    made: Vec<Place>,
 }
 
 /// How far a start came.
@@ -48,7 +63,7 @@ impl Record {
 
     /// A record of a namespace with nothing in it.
     pub fn created(identity: Option<(u64, u64)>) -> Self {
-        Self { version: Self::VERSION, progress: Progress::Created, identity, owned: None }
+        Self { version: Self::VERSION, progress: Progress::Created, identity, answers: None }
     }
 
     /// Reads the record of a namespace; none when there is none.
@@ -68,19 +83,52 @@ impl Record {
         Ok(Some(record))
     }
 
-    /// Writes the record of a namespace.
+    /// Writes the record of a namespace, answering for what it answered for before.
     ///
     /// # Errors
     /// When it cannot be written; the old one is then still there.
     pub fn write(&self, netns: &NetnsName) -> Result<()> {
-        let (path, new) = (directory(netns).join("record.json"), directory(netns).join("record.new"));
-        let write = || -> std::io::Result<()> {
-            let mut out = BufWriter::new(std::fs::File::create(&new)?);
-            serde_json::to_writer(&mut out, self)?;
-            out.flush()?;
-            std::fs::rename(&new, &path)
+        write(netns, "record.json", self)
+    }
+
+    /// Writes the record of a namespace, answering for `owned` from now on.
+    ///
+    /// # Errors
+    /// When it cannot be written; the old one is then still there.
+    pub fn write_owned(&mut self, netns: &NetnsName, owned: &Owned) -> Result<()> {
+        let digest = digest(&owned.desired);
+        let old = self.answers.as_ref().map(|a| a.digest.clone()).filter(|old| *old != digest);
+        let known = self.answers.as_ref().is_some_and(|a| a.digest == digest);
+        if !known {
+            write(netns, &file_of(&digest), &*owned.desired)?;
+        }
+        let Owned { taken, before, made, .. } = owned;
+        let (taken, before, made) = (taken.clone(), before.clone(), made.clone());
+        self.answers = Some(Answers { digest, taken, before, made });
+        self.write(netns)?;
+        if let Some(old) = old {
+            // The record no longer names it.
+            let _ = std::fs::remove_file(directory(netns).join(file_of(&old)));
+        }
+        Ok(())
+    }
+
+    /// What it answers for, given that `desired` may be what was applied: then nothing need be read.
+    ///
+    /// # Errors
+    /// When it cannot be read or is damaged.
+    pub fn owned(&self, netns: &NetnsName, desired: Option<&Arc<Desired>>) -> Result<Option<Owned>> {
+        let Some(answers) = &self.answers else { return Ok(None) };
+        let desired = match desired.filter(|d| digest(d) == answers.digest) {
+            Some(desired) => Arc::clone(desired),
+            None => {
+                let path = directory(netns).join(file_of(&answers.digest));
+                let text = std::fs::read(&path).with_context(|| format!("read {}", path.display()))?;
+                Arc::new(serde_json::from_slice(&text).with_context(|| format!("{} is damaged", path.display()))?)
+            }
         };
-        write().with_context(|| format!("write {}", path.display()))
+        let Answers { taken, before, made, .. } = answers.clone();
+        Ok(Some(Owned { desired, taken, before, made }))
     }
 
     /// Removes a namespace's record and its directory.
@@ -108,4 +156,54 @@ impl Record {
         names.sort();
         names
     }
+}
+
+fn file_of(digest: &str) -> String {
+    format!("desired-{digest}.json")
+}
+
+/// Tells one desired state from another. Not against forgery: who can write here is root.
+fn digest(desired: &Desired) -> String {
+    let mut hasher = Digest { a: 0xcbf2_9ce4_8422_2325, b: 0x9e37_79b9_7f4a_7c15 };
+    desired.hash(&mut hasher);
+    format!("{:016x}{:016x}", hasher.a, hasher.b)
+}
+
+/// Two multiplicative hashes with different constants over words of eight bytes: fast, and the same in every build.
+struct Digest {
+    a: u64,
+    b: u64,
+}
+
+impl Digest {
+    fn word(&mut self, word: u64) {
+        self.a = (self.a.rotate_left(5) ^ word).wrapping_mul(0x517c_c1b7_2722_0a95);
+        self.b = (self.b.rotate_left(23) ^ word).wrapping_mul(0xff51_afd7_ed55_8ccd);
+    }
+}
+
+impl Hasher for Digest {
+    fn write(&mut self, bytes: &[u8]) {
+        for chunk in bytes.chunks(8) {
+            let mut word = [0; 8];
+            word[..chunk.len()].copy_from_slice(chunk);
+            self.word(u64::from_le_bytes(word));
+        }
+        self.word(bytes.len() as u64);
+    }
+
+    fn finish(&self) -> u64 {
+        self.a
+    }
+}
+
+fn write(netns: &NetnsName, name: &str, value: &impl Serialize) -> Result<()> {
+    let (path, new) = (directory(netns).join(name), directory(netns).join(format!("{name}.new")));
+    let write = || -> std::io::Result<()> {
+        let mut out = BufWriter::with_capacity(1 << 16, std::fs::File::create(&new)?);
+        serde_json::to_writer(&mut out, value)?;
+        out.flush()?;
+        std::fs::rename(&new, &path)
+    };
+    write().with_context(|| format!("write {}", path.display()))
 }

@@ -4,11 +4,18 @@
 //! the processes that it started, so tests run in parallel and leave nothing behind.
 #![allow(dead_code, reason = "each test file uses a part of it")]
 
+pub mod ops;
+
 use nix::mount::{MsFlags, mount};
 use nix::sched::{CloneFlags, unshare};
 use serde_json::Value;
 use std::process::{Command, Output};
+use std::sync::mpsc::channel;
+use std::thread::{Scope, ScopedJoinHandle};
 use std::time::{Duration, Instant};
+
+/// How long the kernel may take for what it does a little later.
+const PATIENCE: Duration = Duration::from_secs(20);
 
 /// Runs `test` in a fresh world, and gives back what it returns. Without root it says so and does nothing.
 pub fn in_world<T: Send>(test: impl FnOnce() -> T + Send) -> Option<T> {
@@ -26,6 +33,49 @@ pub fn in_world<T: Send>(test: impl FnOnce() -> T + Send) -> Option<T> {
         });
         Some(thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
     })
+}
+
+/// Does one thing in a fresh world and another in a second one, then looks at both until they look the same; some of what
+/// the kernel does comes a little later. Gives back the last look at each.
+pub fn in_two_worlds<T: PartialEq + Send>(
+    one: impl FnOnce() + Send,
+    other: impl FnOnce() + Send,
+    look: impl Fn() -> T + Sync,
+) -> Option<(T, T)> {
+    std::thread::scope(|scope| {
+        let look = &look;
+        let ((first, look_at_one), (second, look_at_other)) = (stay(scope, one, look), stay(scope, other, look));
+        let start = Instant::now();
+        let looks = loop {
+            let Some(looks) = look_at_one().zip(look_at_other()) else { break None };
+            if looks.0 == looks.1 || start.elapsed() > PATIENCE {
+                break Some(looks);
+            }
+            std::thread::sleep(Duration::from_millis(20));
+        };
+        drop((look_at_one, look_at_other));
+        for thread in [first, second] {
+            thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+        }
+        looks
+    })
+}
+
+/// Acts in a fresh world, and stays there to look around for as long as somebody asks.
+fn stay<'s, T: Send + 's>(
+    scope: &'s Scope<'s, '_>,
+    act: impl FnOnce() + Send + 's,
+    look: &'s (impl Fn() -> T + Sync),
+) -> (ScopedJoinHandle<'s, ()>, impl Fn() -> Option<T>) {
+    let (ask, asked) = channel::<()>();
+    let (tell, told) = channel();
+    let world = move || {
+        in_world(move || {
+            act();
+            asked.iter().take_while(|()| tell.send(look()).is_ok()).for_each(drop);
+        });
+    };
+    (scope.spawn(world), move || ask.send(()).ok().and_then(|()| told.recv().ok()))
 }
 
 /// Runs a script with `sh -e` and gives back what it did.
@@ -115,7 +165,7 @@ pub fn eventually<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
         if let Some(found) = look() {
             return found;
         }
-        assert!(start.elapsed() < Duration::from_secs(20), "{what} did not come to pass");
+        assert!(start.elapsed() < PATIENCE, "{what} did not come to pass");
         std::thread::sleep(Duration::from_millis(20));
     }
 }

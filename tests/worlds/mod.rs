@@ -9,7 +9,7 @@ use proptest::prelude::*;
 use std::net::{IpAddr, Ipv4Addr};
 use systemd_netns::model::{
     Address, Desired, DesiredLink, Kind, Link, LinkName, MacAddr, Netns, NetnsName, NetnsState, Place, Presence, Route,
-    Rule, RuleAction, Stanza, State,
+    Rule, RuleAction, Stanza, State, VirtualKind,
 };
 
 /// A host and what is asked of it.
@@ -162,7 +162,7 @@ fn pairs() -> impl Strategy<Value = Vec<DesiredLink>> {
 fn rules() -> impl Strategy<Value = Vec<(Netns, Rule)>> {
     prop::sample::subsequence((1u32..5).collect::<Vec<_>>(), 0..3).prop_map(|tables| {
         let rule = |table: u32| Rule {
-            ipv6: table % 2 == 0,
+            ipv6: table.is_multiple_of(2),
             priority: 1000 + table,
             from: None,
             to: None,
@@ -186,7 +186,7 @@ fn host(nics: Vec<(LinkName, Link, Vec<Address>)>) -> State {
     };
     host.links.insert(LinkName::LO, lo);
     let bridge = Link {
-        kind: Some(Kind::Bridge),
+        kind: Some(Kind::plain(VirtualKind::Bridge)),
         up: Some(true),
         mtu: Some(1500),
         mac: MacAddr::from_bytes(&[2, 0, 0, 0, 9, 99]),

@@ -4,7 +4,7 @@
 //! the namespace's number of what it stands on; then, when all namespaces are read, [`Seen::kind`] with the place.
 
 use super::super::view;
-use crate::model::{Kind, Link, LinkName, MacAddr, Place, VlanProtocol};
+use crate::model::{Kind, Link, LinkName, MacAddr, Place, VirtualKind, VlanProtocol};
 use std::collections::{BTreeSet, HashMap};
 
 const IFLA_ADDRESS: u16 = 1;
@@ -130,8 +130,8 @@ impl Seen {
                     _ => VlanProtocol::Ieee8021Q,
                 },
             },
-            Some("bridge") => Kind::Bridge,
-            Some("dummy") => Kind::Dummy,
+            Some("bridge") => Kind::plain(VirtualKind::Bridge),
+            Some("dummy") => Kind::plain(VirtualKind::Dummy),
             Some(other) => Kind::Other(other.to_owned()),
         }
     }
