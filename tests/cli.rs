@@ -514,3 +514,15 @@ fn a_drop_in_is_put_and_taken_away_and_a_foreign_one_is_left() {
     bad(78, &["--root", at, "enable", "nginx.socket"]);
     std::fs::remove_dir_all(&root).unwrap();
 }
+
+#[test]
+fn a_nic_that_was_renamed_inside_comes_back_under_its_own_name() {
+    world(|| {
+        let before = host();
+        interfaces(STATIC);
+        good(&["start", "web"]);
+        sh("ip -n web link set eth0 down; ip -n web link set eth0 name lan7");
+        good(&["stop", "web"]);
+        assert_untouched(&before);
+    });
+}

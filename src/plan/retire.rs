@@ -79,9 +79,10 @@ fn find(draft: &Draft, taken: &Taken, before: &NetnsState) -> Option<Place> {
     if draft.now.link(&taken.place).is_some() {
         return Some(taken.place.clone());
     }
-    let mac = before.links.get(&taken.name)?.mac?;
+    let was = before.links.get(&taken.name)?;
+    let (mac, kind) = (was.mac?, was.kind.as_ref()?.name());
     let inside = draft.now.netns.get(&taken.place.netns)?;
-    let same = |l: &Link| l.mac == Some(mac) && l.kind == Some(Kind::Physical);
+    let same = |l: &Link| l.mac == Some(mac) && l.kind.as_ref().is_some_and(|k| k.name() == kind);
     let (name, _) = inside.links.iter().find(|(_, l)| same(l))?;
     Some(Place::new(taken.place.netns.clone(), *name))
 }
