@@ -519,7 +519,7 @@ fn a_drop_in_is_put_and_taken_away_and_a_foreign_one_is_left() {
 fn a_nic_that_was_renamed_inside_comes_back_under_its_own_name() {
     world(|| {
         let before = host();
-        interfaces(STATIC);
+        interfaces(&STATIC.replace("gateway 192.0.2.1", "hwaddress 02:00:00:00:00:77"));
         good(&["start", "web"]);
         sh("ip -n web link set eth0 down; ip -n web link set eth0 name lan7");
         good(&["stop", "web"]);
