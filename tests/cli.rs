@@ -526,3 +526,20 @@ fn a_nic_that_was_renamed_inside_comes_back_under_its_own_name() {
         assert_untouched(&before);
     });
 }
+
+#[test]
+fn a_reload_mends_what_somebody_changed_in_the_kernel() {
+    world(|| {
+        interfaces(STATIC);
+        good(&["start", "web"]);
+        assert!(good(&["reload", "web"]).contains("nothing to do"));
+        for damage in ["address delete 192.0.2.10/24 dev eth0", "-6 route delete default", "link set eth0 down"] {
+            sh(&format!("ip -n web {damage}"));
+            assert!(!good(&["reload", "web"]).contains("nothing to do"), "{damage}");
+            assert_eq!(addresses("web", "eth0"), ["192.0.2.10/24", "2001:db8::10/64"], "{damage}");
+            assert_eq!(ip_json("-n web -6 route show default")[0]["gateway"], "2001:db8::1", "{damage}");
+            assert!(good(&["reload", "web"]).contains("nothing to do"), "{damage}");
+        }
+        good(&["stop", "web"]);
+    });
+}
