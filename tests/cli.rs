@@ -529,8 +529,18 @@ fn a_nic_that_was_renamed_inside_comes_back_under_its_own_name() {
 
 #[test]
 fn a_reload_mends_what_somebody_changed_in_the_kernel() {
+    // A small namespace, and one so large that a reload takes its shortcut.
+    for routes in [0, 1000] {
+        changed_in_the_kernel(routes);
+    }
+}
+
+fn changed_in_the_kernel(routes: usize) {
     world(|| {
-        interfaces(STATIC);
+        let more: String =
+            (0..routes).map(|i| format!("    route 10.{}.{}.0/24 via 192.0.2.9\n", i / 250, i % 250)).collect();
+        let text = STATIC.replacen("    gateway", &format!("{more}    gateway"), 1);
+        interfaces(&text);
         good(&["start", "web"]);
         assert!(good(&["reload", "web"]).contains("nothing to do"));
         for damage in ["address delete 192.0.2.10/24 dev eth0", "-6 route delete default", "link set eth0 down"] {
@@ -539,7 +549,11 @@ fn a_reload_mends_what_somebody_changed_in_the_kernel() {
             assert_eq!(addresses("web", "eth0"), ["192.0.2.10/24", "2001:db8::10/64"], "{damage}");
             assert_eq!(ip_json("-n web -6 route show default")[0]["gateway"], "2001:db8::1", "{damage}");
             assert!(good(&["reload", "web"]).contains("nothing to do"), "{damage}");
+            assert!(good(&["reload", "web"]).contains("nothing to do"), "{damage}");
         }
+        interfaces(&text.replace("192.0.2.10", "192.0.2.12"));
+        good(&["reload", "web"]);
+        assert_eq!(addresses("web", "eth0"), ["192.0.2.12/24", "2001:db8::10/64"]);
         good(&["stop", "web"]);
     });
 }

@@ -6,7 +6,7 @@
 
 use crate::config::{Input, Loaded};
 use crate::kernel::{Kernel, Wanted};
-use crate::model::NetnsName;
+use crate::model::{Desired, NetnsName};
 use crate::system::record;
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
@@ -34,8 +34,15 @@ pub(super) fn holds(root: &Path, name: &NetnsName) -> bool {
         && Kernel::new().stamp(&stamp.wanted).is_ok_and(|tables| tables == stamp.tables)
 }
 
+/// How many routes and addresses make a stamp worth its while; with fewer the long way is as short.
+const WORTHWHILE: usize = 500;
+
 /// Makes the stamp of what is now. The caller knows that it is as the files say.
-pub(super) fn make(root: &Path, name: &NetnsName, loaded: &Loaded, wanted: Wanted) {
+pub(super) fn make(root: &Path, name: &NetnsName, loaded: &Loaded, desired: &Desired, wanted: Wanted) {
+    let size: usize = desired.links.iter().map(|l| l.addresses().count() + l.routes().count()).sum();
+    if size < WORTHWHILE {
+        return remove(name);
+    }
     let Some(inputs) = loaded.inputs.clone() else { return remove(name) };
     let Ok(tables) = Kernel::new().stamp(&wanted) else { return remove(name) };
     let stamp = Stamp { root: root.to_owned(), inputs, wanted, tables };

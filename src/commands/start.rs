@@ -57,7 +57,7 @@ fn start_locked(root: &Path, name: &NetnsName) -> Result<()> {
     }
     record.progress = Progress::Complete;
     record.write(name)?;
-    stamp::make(root, name, &loaded, wanted(name, Some(&record), None, Some(&shared)));
+    stamp::make(root, name, &loaded, &shared, wanted(name, Some(&record), None, Some(&shared)));
     log::info!("{name} is up: {}", report::summary(&plan));
     Ok(())
 }
@@ -123,7 +123,7 @@ fn reload_locked(root: &Path, name: &NetnsName) -> Result<()> {
     let host = host_of(&current);
     let plan = converge(current, &desired, owned.as_ref()).map_err(|p| problems(&loaded, &p))?;
     if plan.is_empty() && owned.as_ref().is_some_and(|o| Arc::ptr_eq(&o.desired, &desired)) {
-        stamp::make(root, name, &loaded, wanted(name, Some(&record), owned.as_ref(), None));
+        stamp::make(root, name, &loaded, &desired, wanted(name, Some(&record), owned.as_ref(), None));
         log::info!("{name}: nothing to do");
         return Ok(());
     }
@@ -139,7 +139,7 @@ fn reload_locked(root: &Path, name: &NetnsName) -> Result<()> {
     }
     settle(&mut owned);
     record.write_owned(name, &owned)?;
-    stamp::make(root, name, &loaded, wanted(name, Some(&record), Some(&owned), None));
+    stamp::make(root, name, &loaded, &owned.desired, wanted(name, Some(&record), Some(&owned), None));
     log::info!("{name} is in line with its files: {}", report::summary(&plan));
     Ok(())
 }
