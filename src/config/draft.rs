@@ -18,6 +18,8 @@ pub(super) struct Draft<'a> {
     pub master: Option<LinkName>,
     pub altname: Option<String>,
     pub from: Option<LinkName>,
+    /// Its hardware address, where no stanza has a say in it.
+    pub fixed_mac: Option<MacAddr>,
     /// It stays on the host, and is not ours.
     pub borrowed: bool,
     /// `vlan-raw-device` names its parent.
@@ -39,6 +41,7 @@ impl<'a> Draft<'a> {
             master: None,
             altname: None,
             from: None,
+            fixed_mac: None,
             borrowed: false,
             raw: false,
             stanzas: Vec::new(),
@@ -57,7 +60,7 @@ impl<'a> Draft<'a> {
             kind: self.kind.clone(),
             up: self.up,
             mtu,
-            mac: self.mac(report),
+            mac: self.mac(report).or(self.fixed_mac),
             alias: self.stanzas.iter().rev().find_map(|stanza| stanza.wishes.alias.clone()),
             master: self.master,
             altnames: self.altname.iter().cloned().collect::<BTreeSet<String>>(),

@@ -6,12 +6,13 @@ use super::draft::{self, Draft};
 use super::environment::Names;
 use super::files::Sources;
 use super::inherit::Ifaces;
+use super::inputs::Input;
 use super::mapping::Mappings;
 use super::pairs::{self, Pair};
 use super::report::Report;
 use super::resolv::Dns;
 use super::select::{self, Machine, Renames};
-use super::surroundings::Surroundings;
+use super::surroundings::{Surroundings, Watched};
 use super::value::shown;
 use crate::interfaces::diagnostic::{Diagnostic, Severity, Span};
 use crate::interfaces::syntax::Stanza;
@@ -32,6 +33,8 @@ pub struct Loaded {
     pub dns: Vec<Dns>,
     /// The files that were read, as the user knows them.
     pub files: Vec<PathBuf>,
+    /// All that this was worked out from; none where it depends on more than files, such as the links that a pattern finds.
+    pub inputs: Option<Vec<Input>>,
 }
 
 impl Loaded {
@@ -45,7 +48,8 @@ impl Loaded {
 pub fn load(root: &Path, netns: &NetnsName, surroundings: &dyn Surroundings) -> Loaded {
     let mut report = Report::default();
     let sources = Sources::read(root, netns, &mut report);
-    let machine = Machine::new(surroundings);
+    let watched = Watched::new(surroundings);
+    let machine = Machine::new(&watched);
     let pairs = pairs::pairs(&sources, netns, &mut report);
     let ifaces = Ifaces::new(&sources.inner.stanzas);
     ifaces.check(&mut report);
@@ -75,7 +79,15 @@ pub fn load(root: &Path, netns: &NetnsName, surroundings: &dyn Surroundings) -> 
     let desired = finish(netns, drafts, &machine, &mut report);
     let paths = sources.paths();
     let desired = Some(desired).filter(|_| !report.has_errors());
-    Loaded { desired, diagnostics: report.finish(&paths), spans, dns, files: paths }
+    let inputs = (!watched.was_asked()).then(|| inputs(root, &sources));
+    Loaded { desired, diagnostics: report.finish(&paths), spans, dns, files: paths, inputs }
+}
+
+/// The files that were asked for, and the one that `hwaddress random` is derived from.
+fn inputs(root: &Path, sources: &Sources) -> Vec<Input> {
+    let mut inputs = sources.asked.clone();
+    inputs.push(Input::file(&root.join("etc/machine-id")));
+    inputs
 }
 
 /// Adds the stanzas of the host's ends: those of the namespace's own `links` file, else those of the host's file.

@@ -37,6 +37,7 @@ mod guess;
 mod inet;
 mod inet6;
 mod inherit;
+mod inputs;
 mod link_kind;
 mod link_options;
 mod load;
@@ -55,6 +56,7 @@ mod surroundings;
 mod value;
 
 pub use files::list;
+pub use inputs::Input;
 pub use load::{Loaded, host_links, load};
 pub use resolv::Dns;
 pub use surroundings::{Nothing, Surroundings};
