@@ -68,7 +68,7 @@ impl<'a> Draft<'a> {
         };
         let sysctls = self.sysctls();
         let stanzas = self.stanzas.into_iter().map(finish_stanza).collect();
-        DesiredLink { place: self.place, link, from: self.from, presence, sysctls, stanzas }
+        DesiredLink { place: self.place, link, from: self.from, presence, sysctls, wait: None, stanzas }
     }
 
     /// The last one, as with ifupdown.

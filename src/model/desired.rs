@@ -32,6 +32,9 @@ pub struct DesiredLink {
     pub presence: Presence,
     /// Its settings, written before it goes up.
     pub sysctls: Vec<(Sysctl, String)>,
+    /// Of a bridge: how long to wait until its ports forward, once they are in.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub wait: Option<Duration>,
     /// Its stanzas in the order of the file, each with its addresses, routes and commands.
     pub stanzas: Vec<Stanza>,
 }

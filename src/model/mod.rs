@@ -9,6 +9,7 @@
 mod address;
 mod desired;
 mod link;
+mod link_option;
 mod mac;
 mod name;
 mod route;
@@ -16,14 +17,17 @@ mod rule;
 mod state;
 mod sysctl;
 mod virtual_link;
+mod wireguard;
 
 pub use address::{Address, Scope};
 pub use desired::{Desired, DesiredLink, Owned, Presence, Stanza, Taken};
 pub use link::{BridgeVlan, Kind, Link, VlanProtocol};
+pub use link_option::{BOND_PORT, BRIDGE_PORT, Change, LinkOption, PortOf, Shape};
 pub use mac::MacAddr;
 pub use name::{LinkName, NameError, Netns, NetnsName, Place};
 pub use route::{Route, RouteKind, TABLE_MAIN};
 pub use rule::{Rule, RuleAction};
 pub use state::{NetnsState, State};
 pub use sysctl::Sysctl;
-pub use virtual_link::{LinkValue, Virtual, VirtualKind};
+pub use virtual_link::{LinkOptions, LinkValue, Virtual, VirtualKind};
+pub use wireguard::{Secret, Wireguard, WireguardKey, WireguardPeer};

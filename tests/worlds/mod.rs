@@ -109,7 +109,7 @@ fn stanza(subnet: u8, link: LinkName) -> impl Strategy<Value = Stanza> {
 
 fn desired_link(place: Place, link: Link, stanza: Stanza) -> DesiredLink {
     let stanzas = vec![stanza];
-    DesiredLink { place, link, from: None, presence: Presence::Required, sysctls: Vec::new(), stanzas }
+    DesiredLink { place, link, from: None, presence: Presence::Required, sysctls: Vec::new(), wait: None, stanzas }
 }
 
 fn up() -> Link {
