@@ -1,9 +1,11 @@
 //! One file per subcommand; each reads as the flow of the crate's documentation.
 
 mod check;
+mod dhcp;
 mod enable;
 mod generate;
 pub mod generator;
+pub mod lease;
 mod load;
 mod look;
 mod plan;
@@ -64,6 +66,7 @@ pub fn run(cli: &Cli, definition: clap::Command) -> Result<()> {
         Command::Enable { service, netns } => enable::enable(root, service, netns.as_ref()),
         Command::Disable { service } => enable::disable(root, service),
         Command::Run(run) => run::run(&run.name, &run.command),
+        Command::Dhcp { act } => dhcp::dhcp(act),
         Command::Completions { shell } => {
             generate::completions(*shell, definition);
             Ok(())

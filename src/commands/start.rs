@@ -13,6 +13,7 @@ use crate::plan::{converge, own, settle};
 use crate::report;
 use crate::system::lock::{self, Lock};
 use crate::system::record::{self, Progress, Record};
+use crate::system::resolv;
 use anyhow::{Context, Result, bail};
 use std::path::Path;
 use std::sync::Arc;
@@ -66,6 +67,7 @@ fn ensure_created(name: &NetnsName) -> Result<Record> {
     refuse_foreign(name, record.as_ref())?;
     if let Some(record) = record {
         if !is_left_over(&record) && is_ours(name, &record) {
+            resolv::prepare(name)?;
             return Ok(record);
         }
         log::info!("{name}: finishing what an earlier start or stop left undone");
@@ -77,6 +79,7 @@ fn ensure_created(name: &NetnsName) -> Result<Record> {
     let namespace = netns::create(name).with_context(|| format!("make the namespace {name}"))?;
     let record = Record::created(Some(identity(&namespace)));
     record.write(name)?;
+    resolv::prepare(name)?;
     Ok(record)
 }
 

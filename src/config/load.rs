@@ -1,7 +1,6 @@
 //! The way through this module, once for each namespace.
 
 use super::assemble::{Assembly, Files};
-use super::conflicts;
 use super::draft::{self, Draft};
 use super::environment::Names;
 use super::files::Sources;
@@ -9,13 +8,14 @@ use super::inherit::Ifaces;
 use super::mapping::Mappings;
 use super::pairs::{self, Pair};
 use super::report::Report;
-use super::resolv::Dns;
+use super::scripts::Scripts;
 use super::select::{self, Machine, Renames};
 use super::surroundings::Surroundings;
 use super::value::shown;
+use super::{conflicts, dhcp};
 use crate::interfaces::diagnostic::{Diagnostic, Severity, Span};
 use crate::interfaces::syntax::Stanza;
-use crate::model::{Desired, LinkName, Netns, NetnsName, Place, Presence, Rule};
+use crate::model::{Desired, LinkName, Netns, NetnsName, Place, Presence, Resolv, Rule};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
@@ -28,8 +28,6 @@ pub struct Loaded {
     pub diagnostics: Vec<Diagnostic>,
     /// Where each link is named first, for what turns out later, such as that it does not exist.
     pub spans: BTreeMap<Place, Span>,
-    /// `dns-*` lines in order.
-    pub dns: Vec<Dns>,
     /// The files that were read, as the user knows them.
     pub files: Vec<PathBuf>,
 }
@@ -52,6 +50,7 @@ pub fn load(root: &Path, netns: &NetnsName, surroundings: &dyn Surroundings) -> 
     let mappings = Mappings::new(&sources.inner.stanzas);
     let renames = Renames::new(&sources.inner.stanzas, &machine, &mut report);
     let explicit = select::explicit(&sources.inner.stanzas, &renames, &mappings, &machine, &mut report);
+    let scripts = Scripts::read(root, netns, &sources.inner.stanzas);
     let files = Files {
         root,
         netns,
@@ -60,6 +59,7 @@ pub fn load(root: &Path, netns: &NetnsName, surroundings: &dyn Surroundings) -> 
         machine: &machine,
         explicit: &explicit,
         pairs: &pairs,
+        scripts: &scripts,
     };
     let (own, host) = (Ifaces::new(&sources.links.stanzas), Ifaces::new(&sources.host.stanzas));
     let mut assembly = Assembly::new(&files);
@@ -69,13 +69,14 @@ pub fn load(root: &Path, netns: &NetnsName, surroundings: &dyn Surroundings) -> 
     report_links_file(&sources.links.stanzas, &own, &pairs, &mut report);
     assembly.report_unused(&mut report);
     renames.report_unused(|link| assembly.has(link), &mut report);
-    let Assembly { mut drafts, dns, .. } = assembly;
+    let Assembly { mut drafts, resolv, .. } = assembly;
     conflicts::resolve(&mut drafts, &mut report);
+    dhcp::check_single(&drafts, &mut report);
     let spans = drafts.iter().filter_map(|draft| Some((draft.place.clone(), draft.span.clone()?))).collect();
-    let desired = finish(netns, drafts, &machine, &mut report);
+    let desired = Desired { resolv, scripts: scripts.for_all(), ..finish(netns, drafts, &machine, &mut report) };
     let paths = sources.paths();
     let desired = Some(desired).filter(|_| !report.has_errors());
-    Loaded { desired, diagnostics: report.finish(&paths), spans, dns, files: paths }
+    Loaded { desired, diagnostics: report.finish(&paths), spans, files: paths }
 }
 
 /// Adds the stanzas of the host's ends: those of the namespace's own `links` file, else those of the host's file.
@@ -142,7 +143,8 @@ fn finish(netns: &NetnsName, drafts: Vec<Draft<'_>>, machine: &Machine<'_>, repo
         .flat_map(|(netns, stanza)| stanza.rules.iter().map(move |(rule, _)| (netns.clone(), rule.clone())))
         .collect();
     let links = drafts.into_iter().zip(mtus).map(|(draft, mtu)| draft.finish(mtu, report)).collect();
-    Desired { netns: netns.clone(), links, rules, sysctls: Vec::new() }
+    let (resolv, scripts) = (Resolv::default(), crate::model::Stanza::default());
+    Desired { netns: netns.clone(), links, rules, sysctls: Vec::new(), resolv, scripts }
 }
 
 /// The links of the host that must be there before the namespace can be made: those that move in, and those that

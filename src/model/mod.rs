@@ -8,9 +8,12 @@
 
 mod address;
 mod desired;
+mod dhcp;
+mod instance;
 mod link;
 mod mac;
 mod name;
+mod resolv;
 mod route;
 mod rule;
 mod state;
@@ -19,9 +22,12 @@ mod virtual_link;
 
 pub use address::{Address, Scope};
 pub use desired::{Desired, DesiredLink, Owned, Presence, Stanza, Taken};
+pub use dhcp::{Client, Dhcp, Protocol};
+pub use instance::{Instance, escape};
 pub use link::{BridgeVlan, Kind, Link, VlanProtocol};
 pub use mac::MacAddr;
 pub use name::{LinkName, NameError, Netns, NetnsName, Place};
+pub use resolv::{Domain, MAX_SERVERS, NameServer, NotForResolv, Resolv, ResolvWord};
 pub use route::{Route, RouteKind, TABLE_MAIN};
 pub use rule::{Rule, RuleAction};
 pub use state::{NetnsState, State};

@@ -20,9 +20,10 @@ mod simulate;
 mod tables;
 mod teardown;
 mod text;
+mod text_dhcp;
 
 pub use converge::converge;
-pub use op::{Command, LinkSetting, Op, Phase, Plan};
+pub use op::{Asking, Command, LinkSetting, Op, Phase, Plan};
 pub use own::{own, settle};
 pub use problem::Problem;
 pub use simulate::simulate;

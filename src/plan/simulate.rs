@@ -65,7 +65,8 @@ pub(super) fn step(state: &mut State, op: &Op) {
             let made = Link { up: Some(false), ..Link::default() };
             in_netns(state, &place.netns).links.entry(place.link).or_insert(made);
         }
-        Op::AwaitDad { .. } | Op::Run(_) => {}
+        Op::AwaitDad { .. } | Op::AwaitLinkLocal { .. } => {}
+        Op::Run(_) | Op::StartDhcp(_) | Op::AwaitLease(_) | Op::StopDhcp(_) | Op::SetResolv { .. } => {}
     }
 }
 

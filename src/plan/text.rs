@@ -4,6 +4,7 @@
 //! leaves the kernel in the state in which applying the plan leaves it (the third law).
 
 use super::op::{Command, LinkSetting, Op, Plan};
+use super::text_dhcp;
 use crate::model::{
     Address, Kind, LinkName, Netns, Place, Route, RouteKind, Rule, RuleAction, Scope, TABLE_MAIN, VlanProtocol,
 };
@@ -19,7 +20,7 @@ impl fmt::Display for Plan {
 }
 
 /// The command with its namespace: `ip`, or `ip -n NAME`.
-struct Ip<'a>(&'a Netns);
+pub(super) struct Ip<'a>(pub &'a Netns);
 
 impl fmt::Display for Ip<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -55,7 +56,7 @@ impl fmt::Display for Target<'_> {
 }
 
 /// A word as sh(1) reads it back.
-struct Quoted<'a>(&'a str);
+pub(super) struct Quoted<'a>(pub &'a str);
 
 impl fmt::Display for Quoted<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -68,7 +69,7 @@ impl fmt::Display for Quoted<'_> {
 }
 
 /// A link's name as a word for sh(1).
-fn dev(name: &LinkName) -> Quoted<'_> {
+pub(super) fn dev(name: &LinkName) -> Quoted<'_> {
     Quoted(name.as_str())
 }
 
@@ -112,6 +113,11 @@ impl fmt::Display for Op {
                 let limit = limit.as_secs_f32();
                 write!(f, "timeout {limit} sh -c 'while {show} | grep -q .; do sleep 0.1; done'")
             }
+            Op::AwaitLinkLocal { .. }
+            | Op::StartDhcp(_)
+            | Op::AwaitLease(_)
+            | Op::StopDhcp(_)
+            | Op::SetResolv { .. } => text_dhcp::write(f, self),
             Op::Run(command) => write_command(f, command),
         }
     }
