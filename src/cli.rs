@@ -98,6 +98,9 @@ pub enum Command {
         #[command(subcommand)]
         act: DhcpAct,
     },
+    /// Lay services' own files over those of /etc again, whenever the host replaces them
+    #[command(hide = true)]
+    WatchNames,
     /// Print the completions of a shell
     Completions {
         /// The shell

@@ -48,8 +48,7 @@ fn change(instance: &Instance, dhcp: &Dhcp, before: Option<&Lease>, lease: Optio
     let routes = old.routes.iter().filter(|r| !new.routes.contains(r)).map(|r| route(Netns::Host, r));
     let kept = |key| new.addresses.iter().any(|leased| leased.address.key() == key);
     let addresses = old.addresses.iter().filter(|leased| !kept(leased.address.key()));
-    let addresses = addresses
-        .map(|leased| Op::DeleteAddress { place: place.clone(), address: leased.address.clone() });
+    let addresses = addresses.map(|leased| Op::DeleteAddress { place: place.clone(), address: leased.address.clone() });
     let gone: Vec<Op> = routes.chain(addresses).collect();
     for failure in kernel.apply_all(&gone).into_iter().filter(|failure| !failure.error.is_absent()) {
         log::warn!("{}: {}, ignoring", instance.link, failure.error);

@@ -8,6 +8,7 @@ pub mod generator;
 pub mod lease;
 mod load;
 mod look;
+mod names;
 mod plan;
 mod run;
 mod start;
@@ -67,6 +68,7 @@ pub fn run(cli: &Cli, definition: clap::Command) -> Result<()> {
         Command::Disable { service } => enable::disable(root, service),
         Command::Run(run) => run::run(&run.name, &run.command),
         Command::Dhcp { act } => dhcp::dhcp(act),
+        Command::WatchNames => names::watch(),
         Command::Completions { shell } => {
             generate::completions(*shell, definition);
             Ok(())

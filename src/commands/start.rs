@@ -5,11 +5,11 @@
 
 use super::load::{load, problems};
 use super::look::{identity, is_left_over, is_ours, look, refuse_foreign};
-use super::stop;
+use super::{names, stop};
 use crate::apply::{apply, apply_all};
 use crate::kernel::{Kernel, netns};
 use crate::model::{Desired, Netns, NetnsName, NetnsState, Owned, State};
-use crate::plan::{converge, own, settle};
+use crate::plan::{Op, converge, own, settle};
 use crate::report;
 use crate::system::lock::{self, Lock};
 use crate::system::record::{self, Progress, Record};
@@ -134,6 +134,9 @@ fn reload_locked(root: &Path, name: &NetnsName) -> Result<()> {
     }
     settle(&mut owned);
     record.write_owned(name, &owned)?;
+    if plan.ops.iter().any(|op| matches!(op, Op::SetResolv { .. })) {
+        names::refresh(name);
+    }
     log::info!("{name} is in line with its files: {}", report::summary(&plan));
     Ok(())
 }

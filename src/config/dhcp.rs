@@ -59,7 +59,9 @@ pub(super) fn evaluate(
         return asked;
     }
     let client = client(settled, protocol, surroundings, report);
-    asked.dhcp = client.map(|client| dhcp(settled, protocol, client, report));
+    // Without a client, for the mistakes that there may be.
+    let dhcp = dhcp(settled, protocol, client.unwrap_or(Client::Dhcpcd), report);
+    asked.dhcp = client.map(|_| dhcp);
     asked
 }
 

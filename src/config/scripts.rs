@@ -79,7 +79,12 @@ fn run_parts(folder: &Path) -> Vec<String> {
         .collect();
     names.sort();
     if names.len() > MAX {
-        log::warn!("{} has {} scripts, the first is {}; {MAX} are run", folder.display(), names.len(), shown(&names[0]));
+        log::warn!(
+            "{} has {} scripts, the first is {}; {MAX} are run",
+            folder.display(),
+            names.len(),
+            shown(&names[0])
+        );
         names.truncate(MAX);
     }
     names.iter().filter_map(|name| Some(quoted(folder.join(name).to_str()?))).collect()

@@ -22,6 +22,8 @@ pub(super) struct Evaluated<'a> {
     pub routes: Vec<RouteLine<'a>>,
     pub rules: Vec<(Rule, &'a Opt)>,
     pub wishes: Wishes<'a>,
+    /// It has a `pre-up` line, which may make the link. Scripts run for every link, and say nothing about one.
+    pub has_pre_up: bool,
 }
 
 /// What it is evaluated for.
@@ -92,7 +94,8 @@ pub(super) fn evaluate<'a>(
     if stanza.has_commands() {
         stanza.environment = environment::environment(settled, subject.names, &computed);
     }
-    Evaluated { stanza, routes, rules: rule_lines, wishes }
+    let has_pre_up = settled.get(Key::PreUp).is_some();
+    Evaluated { stanza, routes, rules: rule_lines, wishes, has_pre_up }
 }
 
 /// What ifupdown makes of a `lo` that no file speaks of: only scripts take notice of it.
@@ -103,7 +106,13 @@ pub(super) fn of_scripts<'a>(name: &str, scripts: &Scripts) -> Option<Evaluated<
         stanza.environment = environment::bare(name, "inet", "loopback");
     }
     let wishes = Wishes::default();
-    stanza.has_commands().then_some(Evaluated { stanza, routes: Vec::new(), rules: Vec::new(), wishes })
+    stanza.has_commands().then_some(Evaluated {
+        stanza,
+        routes: Vec::new(),
+        rules: Vec::new(),
+        wishes,
+        has_pre_up: false,
+    })
 }
 
 fn check_address(settled: &Settled<'_>, report: &mut Report) {

@@ -17,6 +17,7 @@
 mod apply;
 mod batch;
 mod error;
+pub mod mounts;
 pub mod netns;
 mod observe;
 mod request;

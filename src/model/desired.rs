@@ -1,6 +1,8 @@
 //! What the files ask for, and what this program answers for.
 
-use super::{Address, Dhcp, Link, LinkName, Netns, NetnsName, NetnsState, Place, Resolv, Route, Rule, State, Sysctl};
+use super::{
+    Address, Dhcp, Link, LinkName, Netns, NetnsName, NetnsState, Place, Protocol, Resolv, Route, Rule, State, Sysctl,
+};
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 use std::time::Duration;
@@ -131,7 +133,8 @@ impl Desired {
 
     /// Whether there is anything to write into a resolv.conf, now or when a lease brings it.
     pub fn has_resolv(&self) -> bool {
-        !self.resolv.is_empty() || self.links.iter().any(|l| l.dhcp().next().is_some())
+        let tells = |dhcp: &Dhcp| dhcp.protocol != Protocol::Ipv4ll;
+        !self.resolv.is_empty() || self.links.iter().any(|l| l.dhcp().any(tells))
     }
 
     /// The namespaces that it makes.

@@ -53,7 +53,8 @@ impl FromStr for Instance {
             Some("inet6") => true,
             _ => return Err(NameError::new("it is no NAMESPACE:LINK:inet or NAMESPACE:LINK:inet6")),
         };
-        let link = unescape(link.unwrap_or("")).ok_or_else(|| NameError::new("the link's name is not escaped right"))?;
+        let link =
+            unescape(link.unwrap_or("")).ok_or_else(|| NameError::new("the link's name is not escaped right"))?;
         Ok(Self { netns: netns.unwrap_or("").parse()?, link: link.parse()?, ipv6 })
     }
 }
@@ -106,7 +107,9 @@ mod tests {
             let one = Instance { netns: netns.parse().unwrap(), link: link.parse().unwrap(), ipv6: netns == "web" };
             assert_eq!(one.to_string().parse(), Ok(one));
         }
-        for bad in ["", "web", "web:eth0", "web:eth0:inet4", "web::inet", ":eth0:inet", r"web:a\x2:inet", r"web:\xff:inet"] {
+        for bad in
+            ["", "web", "web:eth0", "web:eth0:inet4", "web::inet", ":eth0:inet", r"web:a\x2:inet", r"web:\xff:inet"]
+        {
             assert!(bad.parse::<Instance>().is_err(), "{bad:?}");
         }
     }

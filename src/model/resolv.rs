@@ -150,9 +150,8 @@ impl FromStr for Domain {
 
     fn from_str(text: &str) -> Result<Self, NotForResolv> {
         let in_label = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_';
-        let is_label = |label: &str| {
-            (1..=63).contains(&label.len()) && label.bytes().all(in_label) && !label.starts_with('-')
-        };
+        let is_label =
+            |label: &str| (1..=63).contains(&label.len()) && label.bytes().all(in_label) && !label.starts_with('-');
         let bare = text.strip_suffix('.').unwrap_or(text);
         if text.len() > 254 || !(text == "." || bare.split('.').all(is_label)) {
             return Err(NotForResolv);

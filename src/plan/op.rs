@@ -253,9 +253,6 @@ impl Op {
 
     /// Whether it asks nothing of the kernel itself: a transition, of files and of other programs.
     pub fn is_beside_the_kernel(&self) -> bool {
-        matches!(
-            self,
-            Op::Run(_) | Op::StartDhcp(_) | Op::AwaitLease(_) | Op::StopDhcp(_) | Op::SetResolv { .. }
-        )
+        matches!(self, Op::Run(_) | Op::StartDhcp(_) | Op::AwaitLease(_) | Op::StopDhcp(_) | Op::SetResolv { .. })
     }
 }

@@ -4,8 +4,8 @@
 //! `/sys` shows that network namespace and the files of `/etc/netns/NAME/` lie over those of `/etc` (ip-netns(8)), and so does
 //! the resolv.conf that was written for the namespace.
 
-use crate::model::{Netns, NetnsName};
 use super::{programs, resolv};
+use crate::model::{Netns, NetnsName};
 use crate::plan::Command;
 use anyhow::{Context, Result, bail};
 use nix::mount::{MntFlags, MsFlags, mount, umount2};

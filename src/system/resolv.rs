@@ -44,7 +44,8 @@ fn own(netns: &NetnsName) -> PathBuf {
 /// The file that was written here, where the administrator has none.
 pub fn written(netns: &NetnsName) -> Option<PathBuf> {
     let path = folder(netns).join("resolv.conf");
-    fs::symlink_metadata(&path).is_ok_and(|m| m.is_file()).then_some(path)
+    let wins = !own(netns).exists() && fs::symlink_metadata(&path).is_ok_and(|m| m.is_file());
+    wins.then_some(path)
 }
 
 /// Makes the folder, with nothing of the files or of leases in it.
@@ -102,7 +103,9 @@ fn change(netns: &NetnsName, change: impl FnOnce(&mut Said)) -> Result<()> {
     change(&mut said);
     let new = directory.join("resolv.json.new");
     let text = serde_json::to_vec(&said).context("write resolv.json")?;
-    fs::write(&new, text).and_then(|()| fs::rename(&new, &memory)).with_context(|| format!("write {}", memory.display()))?;
+    fs::write(&new, text)
+        .and_then(|()| fs::rename(&new, &memory))
+        .with_context(|| format!("write {}", memory.display()))?;
     write(netns, &said)
 }
 

@@ -53,7 +53,8 @@ impl Manager {
     /// # Errors
     /// When the system bus cannot be reached.
     pub fn connect() -> Result<Self> {
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().context("start the runtime")?;
+        let runtime =
+            tokio::runtime::Builder::new_current_thread().enable_all().build().context("start the runtime")?;
         let bus = runtime.block_on(zbus::Connection::system()).context("reach the system bus")?;
         Ok(Self { runtime, bus })
     }

@@ -8,8 +8,8 @@ use ipnet::IpNet;
 use proptest::prelude::*;
 use std::net::{IpAddr, Ipv4Addr};
 use systemd_netns::model::{
-    Address, Desired, DesiredLink, Kind, Link, LinkName, MacAddr, Netns, NetnsName, NetnsState, Place, Presence, Resolv,
-    Route, Rule, RuleAction, Stanza, State, VirtualKind,
+    Address, Desired, DesiredLink, Kind, Link, LinkName, MacAddr, Netns, NetnsName, NetnsState, Place, Presence,
+    Resolv, Route, Rule, RuleAction, Stanza, State, VirtualKind,
 };
 
 /// A host and what is asked of it.

@@ -67,9 +67,8 @@ pub fn release(instance: &Instance, dhcp: &Dhcp, pid: Option<Pid>) -> Result<()>
             &[]
         }
         Client::Dhcpcd => &[Signal::SIGALRM],
-        // The lower one is delivered first.
-        Client::Udhcpc => &[Signal::SIGUSR2, Signal::SIGTERM],
-        Client::AvahiAutoipd => &[Signal::SIGTERM],
+        // udhcpc was told to release before it ends (-R).
+        Client::Udhcpc | Client::AvahiAutoipd => &[Signal::SIGTERM],
     };
     let Some(pid) = pid else { return Ok(()) };
     for signal in signals {
@@ -126,7 +125,8 @@ fn dhclient(instance: &Instance, dhcp: &Dhcp) -> Result<Vec<OsString>> {
         words.extend(["-D".into(), "LL".into()]);
     }
     // The names that AppArmor's profile of dhclient expects, and the script that it lets run.
-    for (option, value) in [("-pf", view::DHCLIENT_PID), ("-lf", view::DHCLIENT_LEASES), ("-sf", view::DHCLIENT_SCRIPT)] {
+    for (option, value) in [("-pf", view::DHCLIENT_PID), ("-lf", view::DHCLIENT_LEASES), ("-sf", view::DHCLIENT_SCRIPT)]
+    {
         words.extend([option.into(), value.into()]);
     }
     words.extend(["-cf".into(), configuration(instance, dhcp)?.into()]);
@@ -134,9 +134,10 @@ fn dhclient(instance: &Instance, dhcp: &Dhcp) -> Result<Vec<OsString>> {
 }
 
 fn udhcpc(instance: &Instance, dhcp: &Dhcp) -> Vec<OsString> {
-    let mut words: Vec<String> = ["-f", "-t", "4", "-T", "2", "-A", "4", "-p", view::UDHCPC_PID, "-s", view::SCRIPT]
-        .map(str::to_owned)
-        .to_vec();
+    let mut words: Vec<String> =
+        ["-f", "-R", "-t", "4", "-T", "2", "-A", "4", "-p", view::UDHCPC_PID, "-s", view::SCRIPT]
+            .map(str::to_owned)
+            .to_vec();
     words.extend(["-i".to_owned(), instance.link.to_string()]);
     // By number: not every busybox knows every name.
     words.extend(["26", "119", "121"].iter().flat_map(|option| ["-O".to_owned(), (*option).to_owned()]));

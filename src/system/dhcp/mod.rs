@@ -101,7 +101,8 @@ pub fn await_lease(asking: &Asking) -> Result<()> {
                 None => !child::runs(&instance),
             };
         if gone || start.elapsed() > limit {
-            let why = if gone { "the client has ended".to_owned() } else { format!("no answer in {} s", limit.as_secs()) };
+            let why =
+                if gone { "the client has ended".to_owned() } else { format!("no answer in {} s", limit.as_secs()) };
             bail!("{protocol} on {link}: {why}; {}", said(&instance, manager.is_some()));
         }
         std::thread::sleep(PAUSE);
