@@ -5,14 +5,15 @@
 
 use super::load::{load, problems};
 use super::look::{identity, is_left_over, is_ours, look, refuse_foreign, wanted};
-use super::{stamp, stop};
+use super::{names, stamp, stop};
 use crate::apply::{apply, apply_all};
 use crate::kernel::{Kernel, netns};
 use crate::model::{Desired, Netns, NetnsName, NetnsState, Owned, State};
-use crate::plan::{converge, own, settle};
+use crate::plan::{Op, converge, own, settle};
 use crate::report;
 use crate::system::lock::{self, Lock};
 use crate::system::record::{self, Progress, Record};
+use crate::system::resolv;
 use anyhow::{Context, Result, bail};
 use std::path::Path;
 use std::sync::Arc;
@@ -68,6 +69,7 @@ fn ensure_created(name: &NetnsName) -> Result<Record> {
     refuse_foreign(name, record.as_ref())?;
     if let Some(record) = record {
         if !is_left_over(&record) && is_ours(name, &record) {
+            resolv::prepare(name)?;
             return Ok(record);
         }
         log::info!("{name}: finishing what an earlier start or stop left undone");
@@ -79,6 +81,7 @@ fn ensure_created(name: &NetnsName) -> Result<Record> {
     let namespace = netns::create(name).with_context(|| format!("make the namespace {name}"))?;
     let record = Record::created(Some(identity(&namespace)));
     record.write(name)?;
+    resolv::prepare(name)?;
     Ok(record)
 }
 
@@ -140,6 +143,9 @@ fn reload_locked(root: &Path, name: &NetnsName) -> Result<()> {
     settle(&mut owned);
     record.write_owned(name, &owned)?;
     stamp::make(root, name, &loaded, &owned.desired, wanted(name, Some(&record), Some(&owned), None));
+    if plan.ops.iter().any(|op| matches!(op, Op::SetResolv { .. })) {
+        names::refresh(name);
+    }
     log::info!("{name} is in line with its files: {}", report::summary(&plan));
     Ok(())
 }

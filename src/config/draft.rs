@@ -50,7 +50,7 @@ impl<'a> Draft<'a> {
 
     /// The link as it shall be. `mtu` was found in view of the other links.
     pub fn finish(self, mtu: Option<u32>, report: &mut Report) -> DesiredLink {
-        let has_pre_up = self.stanzas.iter().any(|stanza| !stanza.stanza.pre_up.is_empty());
+        let has_pre_up = self.stanzas.iter().any(|stanza| stanza.has_pre_up);
         let presence = match () {
             () if self.borrowed => Presence::Borrowed,
             () if has_pre_up && self.kind.is_none() && self.place.netns != Netns::Host => Presence::MadeByCommand,

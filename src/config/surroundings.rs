@@ -11,6 +11,12 @@ pub trait Surroundings {
     /// The variable of a pattern: `mac`, or a file of the link's folder in `/sys/class/net`, without its newline.
     fn attribute(&self, link: &LinkName, variable: &str) -> Option<String>;
 
+    /// Whether a program that the files rely on is there. A machine that is not this one has everything.
+    fn installed(&self, program: &str) -> bool {
+        let _ = program;
+        true
+    }
+
     /// Runs the script of a `mapping` stanza with one argument and lines for its standard input. What it prints, or
     /// why it failed.
     fn map(&self, script: &str, argument: &str, lines: &[String]) -> Result<String, String>;

@@ -8,13 +8,13 @@
 //! the same run may have been carried out. Their tables are the same that the failed one is about, and who undoes the
 //! plan undoes them with it.
 //!
-//! Must not know: why; what the user's commands do (`Op::Run` is refused here).
+//! Must not know: why; what the user's commands do (what [`Op::is_beside_the_kernel`] is refused here).
 
 use super::batch::Batch;
 use super::error::{Error, Failure};
 use super::request::{self, Request};
 use super::{Kernel, Opened, netns, sysctl, wait};
-use crate::model::{LinkName, Netns, NetnsName, Route};
+use crate::model::{Address, LinkName, Netns, NetnsName, Place, Route};
 use crate::plan::Op;
 use std::borrow::Borrow;
 use std::os::fd::{AsFd, OwnedFd};
@@ -33,6 +33,13 @@ impl Kernel {
     /// Carries out what can be carried out, and says what could not.
     pub fn apply_all<O: Borrow<Op>>(&mut self, ops: &[O]) -> Vec<Failure> {
         self.run(ops, true)
+    }
+
+    /// Gives a link an address for a time, or one that it has another time.
+    pub fn lease(&mut self, place: &Place, address: &Address, valid: u32) -> Result<(), Error> {
+        let opened = self.opened(&place.netns)?;
+        let index = opened.index(place.link)?;
+        opened.session.request(&request::address::lease(index, address, valid))
     }
 
     fn run<O: Borrow<Op>>(&mut self, ops: &[O], go_on: bool) -> Vec<Failure> {
@@ -128,7 +135,11 @@ impl Kernel {
                 let Opened { namespace, session, .. } = self.opened(&place.netns)?;
                 wait::for_forwarding(namespace, session, place.link, *limit)
             }
-            Op::Run(_) => Err(Error::Unspeakable("the kernel runs no commands")),
+            Op::AwaitLinkLocal { place, limit } => {
+                let Opened { namespace, session, .. } = self.opened(&place.netns)?;
+                wait::for_link_local(namespace, session, place.link, *limit)
+            }
+            op if op.is_beside_the_kernel() => Err(Error::Unspeakable("it is nothing that the kernel does")),
             _ => Err(Error::Unspeakable("it belongs to a run of operations")),
         }
     }

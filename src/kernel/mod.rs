@@ -18,6 +18,7 @@ mod apply;
 mod batch;
 mod error;
 mod links;
+pub mod mounts;
 pub mod netns;
 mod observe;
 mod options;

@@ -16,6 +16,7 @@ use crate::model::LinkName;
 use netlink_packet_route::AddressFamily;
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use std::net::IpAddr;
 use std::os::fd::AsFd;
 use std::time::{Duration, Instant};
 
@@ -83,6 +84,26 @@ pub(super) fn for_forwarding(
         }
         other => other,
     }
+}
+
+/// Waits until the link has an IPv6 link-local address that may be used.
+pub(super) fn for_link_local(
+    namespace: &Namespace,
+    asking: &mut Session,
+    name: LinkName,
+    limit: Duration,
+) -> Result<(), Error> {
+    let mut hearing = Session::open_for(namespace, &[RTNLGRP_LINK, RTNLGRP_IPV6_IFADDR])?;
+    let what = || format!("{name} had no IPv6 link-local address (is there a carrier?)");
+    until(&mut hearing, limit, what, || {
+        let seen = look_up(asking, name)?.ok_or(Error::NoLink(name))?;
+        let rows = asking.dump(&request::address::dump(AddressFamily::Inet6), |payload| {
+            let address = address::read(payload).filter(|a| a.index == seen.index && a.is_of(INET6))?;
+            let link_local = matches!(address.address(), IpAddr::V6(ip) if ip.is_unicast_link_local());
+            Some(link_local && !address.is_tentative() && !address.is_duplicate())
+        })?;
+        Ok(rows.contains(&true))
+    })
 }
 
 /// The link of that name, if there is one.

@@ -11,7 +11,7 @@ use super::order::order;
 use super::retire::retire_unwanted;
 use super::tables::Tables;
 use super::{Problem, retire};
-use crate::model::{Desired, DesiredLink, Kind, Netns, Owned, Place, Presence, Rule, State, Virtual};
+use crate::model::{Desired, DesiredLink, Dhcp, Kind, Netns, Owned, Place, Presence, Rule, State, Virtual};
 use std::collections::BTreeSet;
 
 /// The changes that lead from `current` to `desired`, given what was applied before (`owned`); or why there are none.
@@ -23,8 +23,21 @@ pub fn converge(current: State, desired: &Desired, owned: Option<&Owned>) -> Res
             draft.push(Op::AddNetns(name.clone()));
         }
     }
+    let all = Netns::Named(desired.netns.clone());
+    let was_for_all = owned.map(|o| &o.desired.scripts);
+    let same_for_all = was_for_all.is_some_and(|was| was.same_commands(&desired.scripts));
+    if !same_for_all {
+        was_for_all.iter().for_each(|was| draft.run_for_all(&all, was, Phase::PreDown));
+    }
     if let Some(owned) = owned {
         retire_unwanted(&mut draft, owned, desired);
+    }
+    if !same_for_all {
+        was_for_all.iter().for_each(|was| draft.run_for_all(&all, was, Phase::PostDown));
+    }
+    names(&mut draft, desired, owned);
+    if !same_for_all {
+        draft.run_for_all(&all, &desired.scripts, Phase::PreUp);
     }
     set_sysctls(&mut draft, desired.sysctls.iter().map(|(netns, key, value)| (netns, key, value)));
     let mut fresh = BTreeSet::new();
@@ -48,7 +61,19 @@ pub fn converge(current: State, desired: &Desired, owned: Option<&Owned>) -> Res
     draft.finish_waits();
     rules(&mut draft, desired, owned);
     tables.drop_obsolete(&mut draft);
+    if !same_for_all {
+        draft.run_for_all(&all, &desired.scripts, Phase::PostUp);
+    }
     Ok(draft.plan)
+}
+
+/// The namespace's resolv.conf. Clients that are going to be started add to it.
+fn names(draft: &mut Draft, desired: &Desired, owned: Option<&Owned>) {
+    let of = |desired: &Desired| desired.has_resolv().then(|| desired.resolv.clone());
+    let (was, want) = (owned.and_then(|o| of(&o.desired)), of(desired));
+    if was != want {
+        draft.push(Op::SetResolv { netns: desired.netns.clone(), resolv: want });
+    }
 }
 
 fn set_sysctls<'a>(
@@ -188,14 +213,24 @@ fn clear_other_end(draft: &mut Draft, place: &Place, other: &Place, owned: Optio
 
 /// Properties, addresses, routes and commands of a link.
 fn configure(draft: &mut Draft, link: &DesiredLink, owned: Option<&Owned>, fresh: bool, tables: &mut Tables) {
-    let was = owned.and_then(|o| o.desired.link(&link.place)).filter(|_| !fresh);
+    let before = owned.and_then(|o| o.desired.link(&link.place));
+    let was = before.filter(|_| !fresh);
     let same = |i: usize| {
         was.is_some_and(|w| w.stanzas.get(i).zip(link.stanzas.get(i)).is_some_and(|(a, b)| a.same_commands(b)))
     };
+    let keeps = |dhcp: &Dhcp| link.dhcp().any(|d| d == dhcp);
+    for dhcp in before.filter(|_| fresh).into_iter().flat_map(DesiredLink::dhcp).filter(|dhcp| !keeps(dhcp)) {
+        draft.stop_dhcp(&link.place, dhcp);
+    }
     for (i, stanza) in was.into_iter().flat_map(|w| w.stanzas.iter().enumerate()) {
         if !same(i) {
-            draft.run(link, stanza, Phase::PreDown);
-            draft.run(link, stanza, Phase::PostDown);
+            draft.run(&link.place, stanza, Phase::PreDown);
+        }
+        if let Some(dhcp) = stanza.dhcp.as_ref().filter(|dhcp| !keeps(dhcp)) {
+            draft.stop_dhcp(&link.place, dhcp);
+        }
+        if !same(i) {
+            draft.run(&link.place, stanza, Phase::PostDown);
         }
     }
     if link.stanzas.is_empty() {
@@ -203,7 +238,7 @@ fn configure(draft: &mut Draft, link: &DesiredLink, owned: Option<&Owned>, fresh
     }
     for (i, stanza) in link.stanzas.iter().enumerate() {
         if !same(i) {
-            draft.run(link, stanza, Phase::PreUp);
+            draft.run(&link.place, stanza, Phase::PreUp);
         }
         if i == 0 {
             ready(draft, link, was);
@@ -214,6 +249,13 @@ fn configure(draft: &mut Draft, link: &DesiredLink, owned: Option<&Owned>, fresh
             added_ipv6 |=
                 tables.add_address(draft, &link.place, address) && address.local.addr().is_ipv6() && !address.nodad;
         }
+        if let Some(dhcp) = stanza.dhcp.as_ref().filter(|dhcp| !was.is_some_and(|w| w.dhcp().any(|d| d == *dhcp))) {
+            draft.start_dhcp(&link.place, dhcp);
+            if !stanza.routes.is_empty() {
+                // Their next hops may be in the subnet that the lease is of.
+                draft.finish_waits();
+            }
+        }
         for route in &stanza.routes {
             tables.add_route(draft, &link.place.netns, route);
         }
@@ -221,7 +263,7 @@ fn configure(draft: &mut Draft, link: &DesiredLink, owned: Option<&Owned>, fresh
             draft.await_dad(&link.place, limit);
         }
         if !same(i) {
-            draft.run(link, stanza, Phase::PostUp);
+            draft.run(&link.place, stanza, Phase::PostUp);
         }
     }
 }

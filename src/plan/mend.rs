@@ -4,9 +4,9 @@
 //! and routes are not simulated while a plan is made: each list is looked at once, and may be long.
 
 use super::Problem;
-use super::op::{Command, LinkSetting, Op, Phase, Plan};
+use super::op::{Asking, Command, LinkSetting, Op, Phase, Plan};
 use super::simulate::step;
-use crate::model::{DesiredLink, Link, Place, Stanza, State, VirtualKind};
+use crate::model::{Dhcp, Link, LinkName, Netns, Place, Stanza, State, VirtualKind};
 use std::time::Duration;
 
 pub(super) struct Draft {
@@ -14,11 +14,13 @@ pub(super) struct Draft {
     pub(super) plan: Plan,
     pub(super) problems: Vec<Problem>,
     waits: Vec<(Place, Duration)>,
+    /// Clients that were started and not yet waited for.
+    asking: Vec<Asking>,
 }
 
 impl Draft {
     pub(super) fn new(current: State) -> Self {
-        Self { now: current, plan: Plan::default(), problems: Vec::new(), waits: Vec::new() }
+        Self { now: current, plan: Plan::default(), problems: Vec::new(), waits: Vec::new(), asking: Vec::new() }
     }
 
     /// Adds a change, and takes note of what it does to links.
@@ -47,10 +49,38 @@ impl Draft {
         for (place, limit) in std::mem::take(&mut self.waits) {
             self.push(Op::AwaitDad { place, limit });
         }
+        for asking in std::mem::take(&mut self.asking) {
+            self.push(Op::AwaitLease(asking));
+        }
+    }
+
+    /// Starts a client. Its answer is waited for where duplicate address detection is: all clients ask at once.
+    pub(super) fn start_dhcp(&mut self, place: &Place, dhcp: &Dhcp) {
+        if let Some(limit) = dhcp.link_local {
+            self.push(Op::AwaitLinkLocal { place: place.clone(), limit });
+        }
+        let asking = Asking { place: place.clone(), dhcp: dhcp.clone() };
+        self.push(Op::StartDhcp(asking.clone()));
+        if dhcp.limit > 0 {
+            self.asking.push(asking);
+        }
+    }
+
+    pub(super) fn stop_dhcp(&mut self, place: &Place, dhcp: &Dhcp) {
+        self.push(Op::StopDhcp(Asking { place: place.clone(), dhcp: dhcp.clone() }));
     }
 
     /// The stanza's commands of a phase.
-    pub(super) fn run(&mut self, link: &DesiredLink, stanza: &Stanza, phase: Phase) {
+    pub(super) fn run(&mut self, place: &Place, stanza: &Stanza, phase: Phase) {
+        self.run_in(&place.netns, place.link, stanza, phase);
+    }
+
+    /// The scripts that run once for all links together; ifupdown calls them `--all` (ifup(8)).
+    pub(super) fn run_for_all(&mut self, netns: &Netns, scripts: &Stanza, phase: Phase) {
+        self.run_in(netns, "--all".parse().unwrap_or(LinkName::LO), scripts, phase);
+    }
+
+    fn run_in(&mut self, netns: &Netns, link: LinkName, stanza: &Stanza, phase: Phase) {
         let lines = match phase {
             Phase::PreUp => &stanza.pre_up,
             Phase::PostUp => &stanza.up,
@@ -66,8 +96,8 @@ impl Draft {
         environment.push(("PHASE".into(), phase.as_str().into()));
         for line in lines {
             self.push(Op::Run(Command {
-                netns: link.place.netns.clone(),
-                link: link.place.link,
+                netns: netns.clone(),
+                link,
                 phase,
                 line: line.clone(),
                 environment: environment.clone(),

@@ -23,7 +23,7 @@ mod teardown;
 mod text;
 
 pub use converge::converge;
-pub use op::{Command, LinkSetting, Op, Phase, Plan, VlanRange};
+pub use op::{Asking, Command, LinkSetting, Op, Phase, Plan, VlanRange};
 pub use own::{own, settle};
 pub use problem::Problem;
 pub use simulate::simulate;

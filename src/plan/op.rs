@@ -1,8 +1,8 @@
 //! [`Op`]: one change to one thing.
 
 use crate::model::{
-    Address, Kind, LinkName, LinkOptions, MacAddr, Netns, NetnsName, Place, PortOf, Route, Rule, Sysctl, VirtualKind,
-    Wireguard,
+    Address, Dhcp, Kind, LinkName, LinkOptions, MacAddr, Netns, NetnsName, Place, PortOf, Resolv, Route, Rule, Sysctl,
+    VirtualKind, Wireguard,
 };
 use std::time::Duration;
 
@@ -133,8 +133,37 @@ pub enum Op {
         /// The longest wait.
         limit: Duration,
     },
+    /// Waits until a link has an IPv6 link-local address that may be used.
+    AwaitLinkLocal {
+        /// The link.
+        place: Place,
+        /// The longest wait.
+        limit: Duration,
+    },
+    /// Starts the client that asks the network for a link's addresses; one that runs is replaced.
+    StartDhcp(Asking),
+    /// Waits until that client was answered.
+    AwaitLease(Asking),
+    /// Gives back what the client was given, and ends it.
+    StopDhcp(Asking),
+    /// Writes the name servers of the files into a namespace's resolv.conf; those of leases stay.
+    SetResolv {
+        /// The namespace.
+        netns: NetnsName,
+        /// What the files say; none leaves the file to the administrator.
+        resolv: Option<Resolv>,
+    },
     /// Runs a command of the user's.
     Run(Command),
+}
+
+/// A link that asks the network for addresses.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Asking {
+    /// The link.
+    pub place: Place,
+    /// What it asks for, and by whom.
+    pub dhcp: Dhcp,
 }
 
 /// One property of a link.
@@ -245,7 +274,7 @@ impl Op {
     /// The namespace whose kernel tables it changes; none for the namespaces themselves.
     pub fn netns(&self) -> Option<&Netns> {
         match self {
-            Op::AddNetns(_) | Op::DeleteNetns(_) => None,
+            Op::AddNetns(_) | Op::DeleteNetns(_) | Op::SetResolv { .. } => None,
             Op::AddLink { place, .. }
             | Op::DeleteLink(place)
             | Op::MoveLink { from: place, .. }
@@ -255,7 +284,11 @@ impl Op {
             | Op::DeleteAddress { place, .. }
             | Op::AwaitLink(place)
             | Op::AwaitDad { place, .. }
-            | Op::AwaitForwarding { place, .. } => Some(&place.netns),
+            | Op::AwaitForwarding { place, .. }
+            | Op::AwaitLinkLocal { place, .. }
+            | Op::StartDhcp(Asking { place, .. })
+            | Op::AwaitLease(Asking { place, .. })
+            | Op::StopDhcp(Asking { place, .. }) => Some(&place.netns),
             Op::AddRoute { netns, .. }
             | Op::ReplaceRoute { netns, .. }
             | Op::DeleteRoute { netns, .. }
@@ -264,5 +297,10 @@ impl Op {
             | Op::SetSysctl { netns, .. } => Some(netns),
             Op::Run(command) => Some(&command.netns),
         }
+    }
+
+    /// Whether it asks nothing of the kernel itself: a transition, of files and of other programs.
+    pub fn is_beside_the_kernel(&self) -> bool {
+        matches!(self, Op::Run(_) | Op::StartDhcp(_) | Op::AwaitLease(_) | Op::StopDhcp(_) | Op::SetResolv { .. })
     }
 }

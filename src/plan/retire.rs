@@ -20,10 +20,13 @@ pub(super) fn retire_unwanted(draft: &mut Draft, owned: &Owned, desired: &Desire
     }
 }
 
-/// `pre-down`, then `post-down`, stanza by stanza. Commands of the latter find the link down, as ifdown leaves it.
+/// `pre-down`, the client's end, then `post-down`, stanza by stanza. Commands of the latter find the link down, as ifdown leaves it.
 pub(super) fn down_commands(draft: &mut Draft, link: &DesiredLink) {
     for stanza in &link.stanzas {
-        draft.run(link, stanza, Phase::PreDown);
+        draft.run(&link.place, stanza, Phase::PreDown);
+        if let Some(dhcp) = &stanza.dhcp {
+            draft.stop_dhcp(&link.place, dhcp);
+        }
         if stanza.post_down.is_empty() {
             continue;
         }
@@ -31,7 +34,7 @@ pub(super) fn down_commands(draft: &mut Draft, link: &DesiredLink) {
         if up && !link.place.link.is_loopback() && link.presence != Presence::Borrowed {
             draft.push(Op::SetLink { place: link.place.clone(), set: LinkSetting::Up(false) });
         }
-        draft.run(link, stanza, Phase::PostDown);
+        draft.run(&link.place, stanza, Phase::PostDown);
     }
 }
 

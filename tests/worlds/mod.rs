@@ -8,8 +8,8 @@ use ipnet::IpNet;
 use proptest::prelude::*;
 use std::net::{IpAddr, Ipv4Addr};
 use systemd_netns::model::{
-    Address, Desired, DesiredLink, Kind, Link, LinkName, MacAddr, Netns, NetnsName, NetnsState, Place, Presence, Route,
-    Rule, RuleAction, Stanza, State, VirtualKind,
+    Address, Desired, DesiredLink, Kind, Link, LinkName, MacAddr, Netns, NetnsName, NetnsState, Place, Presence,
+    Resolv, Route, Rule, RuleAction, Stanza, State, VirtualKind,
 };
 
 /// A host and what is asked of it.
@@ -210,6 +210,8 @@ pub fn world() -> impl Strategy<Value = World> {
     (nics(), taken(), pairs(), rules()).prop_map(|(nics, taken, pairs, rules)| {
         let lo = desired_link(Place::new(inside(), LinkName::LO), up(), Stanza::default());
         let links = [vec![lo], taken, pairs].concat();
-        World { host: host(nics), desired: Desired { netns: netns(), links, rules, sysctls: Vec::new() } }
+        let (resolv, scripts) = (Resolv::default(), Stanza::default());
+        let desired = Desired { netns: netns(), links, rules, sysctls: Vec::new(), resolv, scripts };
+        World { host: host(nics), desired }
     })
 }

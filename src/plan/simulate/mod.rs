@@ -68,7 +68,8 @@ pub(super) fn step(state: &mut State, op: &Op) {
         Op::AwaitLink(place) => {
             in_netns(state, &place.netns).links.entry(place.link).or_default();
         }
-        Op::AwaitDad { .. } | Op::AwaitForwarding { .. } | Op::Run(_) => {}
+        Op::AwaitDad { .. } | Op::AwaitForwarding { .. } | Op::AwaitLinkLocal { .. } => {}
+        Op::Run(_) | Op::StartDhcp(_) | Op::AwaitLease(_) | Op::StopDhcp(_) | Op::SetResolv { .. } => {}
     }
 }
 

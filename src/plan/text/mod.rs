@@ -3,6 +3,7 @@
 //! The words are those of ip-link(8), ip-address(8), ip-route(8), ip-rule(8), ip-netns(8), bridge(8), wg(8) and sysctl(8). A script that is run
 //! leaves the kernel in the state in which applying the plan leaves it (the third law).
 
+mod dhcp;
 mod link;
 
 use super::op::{Command, Op, Plan};
@@ -20,7 +21,7 @@ impl fmt::Display for Plan {
 }
 
 /// The command with its namespace: `ip`, or `ip -n NAME`.
-struct Ip<'a>(&'a Netns);
+pub(super) struct Ip<'a>(pub &'a Netns);
 
 impl fmt::Display for Ip<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -56,7 +57,7 @@ impl fmt::Display for Target<'_> {
 }
 
 /// A word as sh(1) reads it back.
-struct Quoted<'a>(&'a str);
+pub(super) struct Quoted<'a>(pub &'a str);
 
 impl fmt::Display for Quoted<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -69,7 +70,7 @@ impl fmt::Display for Quoted<'_> {
 }
 
 /// A link's name as a word for sh(1).
-fn dev(name: &LinkName) -> Quoted<'_> {
+pub(super) fn dev(name: &LinkName) -> Quoted<'_> {
     Quoted(name.as_str())
 }
 
@@ -118,6 +119,11 @@ impl fmt::Display for Op {
                 let wait = format!("while {show} | grep -qE 'state (listening|learning)'; do sleep 0.1; done");
                 write!(f, "timeout {} sh -c {} || :", limit.as_secs_f32(), Quoted(&wait))
             }
+            Op::AwaitLinkLocal { .. }
+            | Op::StartDhcp(_)
+            | Op::AwaitLease(_)
+            | Op::StopDhcp(_)
+            | Op::SetResolv { .. } => dhcp::write(f, self),
             Op::Run(command) => write_command(f, command),
         }
     }
