@@ -24,7 +24,8 @@ pub(super) fn settle_in(draft: &mut Draft, link: &DesiredLink, owned: Option<&Ow
         }
         _ => {}
     }
-    draft.mend_options(place, &link.link, |change| change == Change::WhenDown);
+    // Another VLAN by default touches ports whose own are seen to later.
+    draft.mend_options(place, &link.link, |change| change != Change::WithPorts);
 }
 
 /// A master that is not there and that nothing is going to make.

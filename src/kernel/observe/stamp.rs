@@ -59,6 +59,20 @@ impl Opened {
             });
             absent_family(dump)?;
         }
+        if seen.iter().any(link::Seen::may_have_vlans) {
+            let dump = self.session.dump(&request::bridge::dump(), |payload| {
+                link::read_vlans(payload).hash(hasher);
+                None::<()>
+            });
+            absent_family(dump)?;
+        }
+        for wireguard in seen.iter().filter(|seen| seen.is_wireguard()) {
+            // Where a peer is and when it was last heard of is not looked at.
+            let found = self.wireguard()?.get(wireguard.name)?;
+            found.hash(hasher);
+            let secrets = found.peers.values().map(|peer| &peer.preshared_key).chain([&found.private_key]);
+            secrets.flatten().for_each(|secret| hasher.write(secret.expose()));
+        }
         Ok(())
     }
 }

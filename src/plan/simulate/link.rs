@@ -83,7 +83,11 @@ pub(super) fn move_link(state: &mut State, from: &Place, to: &Place) {
     }
     let Some(mut link) = in_netns(state, &from.netns).links.remove(&from.link) else { return };
     forget_traffic(in_netns(state, &from.netns), from.link);
-    link.vlans = None;
+    if from.netns != to.netns {
+        link.vlans = None;
+        // IPv6 begins anew there, as a namespace has it by default.
+        link.addrgenmode = link.addrgenmode.map(|_| 0);
+    }
     in_netns(state, &to.netns).links.insert(to.link, link);
     for netns in state.netns.values_mut() {
         for other in netns.links.values_mut() {

@@ -1,7 +1,7 @@
 //! Masters and their ports: what they do to one another.
 //!
 //! - A bridge without an MTU or hardware address of its own has the smallest of its ports'. Whether it was given one is not seen of
-//!   a bridge; one that has just what its ports would give it is taken to follow them.
+//!   a bridge; one that has just what its ports would give it is taken to follow them. Without ports that is anybody's guess.
 //! - A bond brings its ports up, gives them its MTU and hardware address, and takes the first one's if it has none itself. Ports that
 //!   it frees are down and have what they had before, which is not known here.
 //! - A VRF takes its members down and up again.
@@ -71,12 +71,16 @@ pub(super) fn leave(state: &mut State, place: &Place) {
 fn join(state: &mut State, place: &Place, new: LinkName) {
     let master = at(&place.netns, new);
     let follows = (mtu_follows_ports(state, &master), mac_follows_ports(state, &master));
+    let alone = ports(state, &master).is_empty() && !follows.1;
     if let Some(link) = link_mut(state, place) {
         link.master = Some(new);
     }
     let virtual_master = state.link(&master).and_then(|l| l.kind.as_ref()?.as_virtual()).cloned();
     match virtual_master {
         Some(bridge) if bridge.kind == VirtualKind::Bridge => {
+            if let Some(first) = link_mut(state, &master).filter(|_| alone) {
+                first.mac = None;
+            }
             if let Some(link) = link_mut(state, place) {
                 link.vlans = Some(default_vlans(&bridge));
                 link.port = fresh_bridge_port();
