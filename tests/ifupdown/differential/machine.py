@@ -37,9 +37,12 @@ PROBES = {
     "vxlan": "link add probe type vxlan id 1 dstport 4789 remote 192.0.2.1",
 }
 
+# Those that bring links of their own into every namespace.
+TUNNELS = {"gre", "ipip", "sit", "ip6tnl", "ip6gre"}
+
 # Programs that files and hooks may call and that have no place here, or act on more than a namespace: they do nothing,
 # and those of the first list note how they were called, as the program `note` does for whoever calls it.
-NOTED = """note dhclient dhcpcd udhcpc pon poff avahi-autoipd wpa_supplicant ethtool
+NOTED = """note route ifconfig dhclient dhcpcd udhcpc pon poff avahi-autoipd wpa_supplicant ethtool
     iptables ip6tables iptables-save ip6tables-save iptables-restore ip6tables-restore ebtables nft conntrack""".split()
 SILENT = "modprobe systemctl service resolvconf hostname logger ping arping start-stop-daemon batctl iw".split()
 
@@ -83,6 +86,7 @@ def unknown_kinds(kinds: Iterable[str]) -> set[str]:
         for kind in set(kinds)
         if subprocess.run(
             ["unshare", "--net", "sh", "-c", f"ip link add lower type veth && ip {PROBES[kind]}"],
+            check=False,
             stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
         ).returncode
     }  # fmt: skip
@@ -126,8 +130,10 @@ def here(settings: Settings, runs: list[Run]) -> None:
 
     def one(run: Run) -> None:
         run.lay_out(settings)
-        command = ["nice", HERE / "inside", run.implementation, run.job(settings)]
-        done = subprocess.run(command, env=environment, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+        command = ["nice", str(HERE / "inside"), run.implementation, str(run.job(settings))]
+        done = subprocess.run(
+            command, check=False, env=environment, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+        )
         if done.returncode:
             sys.stderr.write(
                 f"{run.case.name} with {run.implementation}: inside failed ({done.returncode})\n{done.stdout}"
@@ -147,9 +153,13 @@ def in_vm(settings: Settings, runs: list[Run]) -> None:
     for run in runs:
         run.lay_out(settings)
         shutil.copytree(run.job(settings), payload / "jobs" / run.case.name / run.implementation, symlinks=True)
-    (payload / "list").write_text(
-        "".join(f"{run.implementation} jobs/{run.case.name}/{run.implementation}\n" for run in runs)
-    )
+    for name, tunnels in (("list", False), ("list-tunnels", True)):
+        lines = [
+            f"{run.implementation} jobs/{run.case.name}/{run.implementation}\n"
+            for run in runs
+            if bool(TUNNELS & set(run.case.needs)) == tunnels
+        ]
+        (payload / name).write_text("".join(lines))
     shutil.copytree(settings.work / "stubs", payload / "stubs", symlinks=True)
     trees = roots()
     for name in REAL:
