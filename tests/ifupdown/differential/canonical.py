@@ -12,6 +12,8 @@ and what the kernel derives from the rest (link-local addresses, the table `loca
 
 from __future__ import annotations
 
+import contextlib
+import functools
 import ipaddress
 import json
 import re
@@ -35,6 +37,9 @@ BRIDGE_PORT = {"priority", "cost", "hairpin", "guard", "root_block", "fastleave"
 BOND_CHANGING = {"ad_info", "active_slave"}
 BOND_SLAVE = {"queue_id"}
 WITH_PARENT = {"vlan", "macvlan", "macvtap", "ipvlan", "vxlan"}
+
+# The routes that the kernel makes of addresses, in the table `local` or a VRF's own.
+DERIVED = {"local", "broadcast", "anycast", "multicast"}
 
 FOREVER = 4294967295
 
@@ -198,7 +203,7 @@ def objects(dump: Dump, source: str, outside: dict[int, str] | None = None) -> d
     found: dict[str, Attributes] = {}
     for link in links:
         _link(found, link, source.lower(), outside or {})
-        _addresses(found, link)
+        _addresses(found, link, source)
     for family in ("4", "6"):
         _routes(found, dump.json(f"route{family}"), family)
         _rules(found, dump.json(f"rule{family}"), family)
@@ -282,9 +287,9 @@ def _mac(mac: str | None, source: str) -> str:
     return mac if _KNOWN_MAC.fullmatch(mac) or mac in source else "random"
 
 
-def _addresses(found: dict[str, Attributes], link: Json) -> None:
+def _addresses(found: dict[str, Attributes], link: Json, source: str) -> None:
     for entry in link.get("addr_info", []):
-        if "local" not in entry or _is_link_local(link, entry):
+        if "local" not in entry or _is_made_by_kernel(entry, source):
             continue
         name = f"addr {link['ifname']} {entry['local']}/{entry['prefixlen']}"
         attributes = {
@@ -305,20 +310,28 @@ def _addresses(found: dict[str, Attributes], link: Json) -> None:
         found[name] = attributes
 
 
-def _is_link_local(link: Json, entry: Json) -> bool:
-    """Whether the kernel made this address of the link's MAC."""
-    mac = link.get("address", "")
-    if entry["family"] != "inet6" or not re.fullmatch("(..:){5}..", mac):
+def _is_made_by_kernel(entry: Json, source: str) -> bool:
+    """Whether this is a link-local address that nobody asked for: of the MAC, or random where there is none."""
+    if entry["family"] != "inet6" or entry.get("scope") != "link":
         return False
-    b = bytes.fromhex(mac.replace(":", ""))
-    eui64 = bytes([b[0] ^ 2]) + b[1:3] + b"\xff\xfe" + b[3:]
-    return ipaddress.ip_address(entry["local"]).packed == bytes.fromhex("fe80000000000000") + eui64
+    return ipaddress.ip_address(entry["local"]) not in _addresses_in(source)
+
+
+@functools.cache
+def _addresses_in(source: str) -> set[ipaddress.IPv4Address | ipaddress.IPv6Address]:
+    found = set()
+    for word in re.split(r"[\s/]+", source):
+        with contextlib.suppress(ValueError):
+            found.add(ipaddress.ip_address(word))
+    return found
 
 
 def _routes(found: dict[str, Attributes], routes: list[Json], family: str) -> None:
     for route in routes:
         table, device = str(route.get("table", "main")), route.get("dev", "-")
-        if device in FALLBACKS or (table == "local" and route.get("protocol") == "kernel"):
+        if device in FALLBACKS:
+            continue
+        if route.get("protocol") == "kernel" and (table == "local" or route.get("type") in DERIVED):
             continue
         if route.get("protocol") == "kernel" and route["dst"] in ("fe80::/64", "multicast", "ff00::/8"):
             continue
