@@ -1,0 +1,2 @@
+#!/bin/sh
+note not a name for run-parts

@@ -1,0 +1,1 @@
+"""The differential test: the real implementations of interfaces(5) against this project's."""
