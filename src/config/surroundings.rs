@@ -11,11 +11,8 @@ pub trait Surroundings {
     /// The variable of a pattern: `mac`, or a file of the link's folder in `/sys/class/net`, without its newline.
     fn attribute(&self, link: &LinkName, variable: &str) -> Option<String>;
 
-    /// Whether a program that the files rely on is there. A machine that is not this one has everything.
-    fn installed(&self, program: &str) -> bool {
-        let _ = program;
-        true
-    }
+    /// Whether a program that the files rely on is there.
+    fn installed(&self, program: &str) -> bool;
 
     /// Runs the script of a `mapping` stanza with one argument and lines for its standard input. What it prints, or
     /// why it failed.
@@ -49,6 +46,11 @@ impl Surroundings for Watched<'_> {
         self.surroundings.attribute(link, variable)
     }
 
+    fn installed(&self, program: &str) -> bool {
+        self.asked.set(true);
+        self.surroundings.installed(program)
+    }
+
     fn map(&self, script: &str, argument: &str, lines: &[String]) -> Result<String, String> {
         self.asked.set(true);
         self.surroundings.map(script, argument, lines)
@@ -66,6 +68,11 @@ impl Surroundings for Nothing {
 
     fn attribute(&self, _: &LinkName, _: &str) -> Option<String> {
         None
+    }
+
+    /// It is not this machine that is asked about, so everything may be there.
+    fn installed(&self, _: &str) -> bool {
+        true
     }
 
     fn map(&self, _: &str, _: &str, _: &[String]) -> Result<String, String> {
