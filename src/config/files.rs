@@ -9,7 +9,7 @@
 use super::inherit::Ifaces;
 use super::report::Report;
 use crate::interfaces::diagnostic::{Diagnostic, Severity, Span};
-use crate::interfaces::files::{Files, OsFiles};
+use crate::interfaces::files::Files;
 use crate::interfaces::syntax::Stanza;
 use crate::interfaces::{Parsed, parse};
 use crate::model::NetnsName;
@@ -31,15 +31,13 @@ pub(super) struct Sources {
 
 impl Sources {
     /// Reads them, and reports the mistakes of the first two.
-    pub fn read(root: &Path, netns: &NetnsName, report: &mut Report) -> Self {
-        let host = OsFiles::new().below(root);
-        let inner = host.clone().in_netns(netns.as_str());
+    pub fn read(inner: &dyn Files, host: &dyn Files, netns: &NetnsName, report: &mut Report) -> Self {
         let folder = Path::new("/etc/netns").join(netns.as_str()).join("network");
         let main = folder.join("interfaces");
         let sources = Self {
-            inner: parse(&main, &inner),
-            links: parse(&folder.join("links"), &inner),
-            host: parse(Path::new(HOST_FILE), &host),
+            inner: parse(&main, inner),
+            links: parse(&folder.join("links"), inner),
+            host: parse(Path::new(HOST_FILE), host),
         };
         if sources.inner.missing {
             let message = format!("there is no {}", inner.place(&main).display());

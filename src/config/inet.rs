@@ -15,7 +15,7 @@ use std::net::{IpAddr, Ipv4Addr};
 #[derive(Default)]
 pub(super) struct Inet<'a> {
     pub addresses: Vec<Address>,
-    pub gateway: Option<RouteLine<'a>>,
+    pub gateways: Vec<RouteLine<'a>>,
     /// What commands see in the place of, or in addition to, what is written.
     pub computed: Vec<(&'static str, String)>,
 }
@@ -68,14 +68,14 @@ pub(super) fn evaluate<'a>(
         }
         inet.addresses.push(address);
     }
-    if let Some(opt) = settled.get(Key::Gateway).filter(|opt| !(settled.both && opt.value.value.contains(':'))) {
-        let metric = settled.get(Key::Metric);
+    let metric = settled.get(Key::Metric);
+    for opt in settled.all(Key::Gateway).filter(|opt| !(settled.both && opt.value.value.contains(':'))) {
         let route = only_word(opt).and_then(|word| word.ipv4()).and_then(|via| {
             let metric = metric.map_or(Ok(0), |opt| only_word(opt)?.number(0, u32::MAX))?;
             let default = IpNet::V4(Ipv4Net::default());
             Ok(Route { metric, onlink: true, ..Route::new(default, Some(IpAddr::V4(via)), Some(link)) })
         });
-        inet.gateway = report.take(route).map(|route| RouteLine { route, opt, replaces: false });
+        inet.gateways.extend(report.take(route).map(|route| RouteLine { route, opt, replaces: false }));
     }
     inet
 }

@@ -7,17 +7,24 @@ use super::environment::Names;
 use super::files::Sources;
 use super::inherit::Ifaces;
 use super::mapping::Mappings;
+use super::members;
 use super::pairs::{self, Pair};
 use super::report::Report;
 use super::resolv::Dns;
 use super::select::{self, Machine, Renames};
 use super::surroundings::Surroundings;
 use super::value::shown;
+use crate::interfaces::Files as FileAccess;
 use crate::interfaces::diagnostic::{Diagnostic, Severity, Span};
+use crate::interfaces::files::OsFiles;
+use crate::interfaces::pattern::Glob;
 use crate::interfaces::syntax::Stanza;
 use crate::model::{Desired, LinkName, Netns, NetnsName, Place, Presence, Rule};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
+
+/// How many patterns of `no-scripts` are read: each is held against every stanza.
+const MAX_GLOBS: usize = 1000;
 
 /// What the files of a namespace ask for.
 #[derive(Debug, Clone)]
@@ -43,8 +50,20 @@ impl Loaded {
 
 /// Reads the files of a namespace below `root` and says what they mean.
 pub fn load(root: &Path, netns: &NetnsName, surroundings: &dyn Surroundings) -> Loaded {
+    let host = OsFiles::new().below(root);
+    let inner = host.clone().in_netns(netns.as_str());
+    load_from(&inner, &host, netns, surroundings)
+}
+
+/// The same of any files: `access` as the namespace sees them, `host` as the host does.
+pub fn load_from(
+    access: &dyn FileAccess,
+    host: &dyn FileAccess,
+    netns: &NetnsName,
+    surroundings: &dyn Surroundings,
+) -> Loaded {
     let mut report = Report::default();
-    let sources = Sources::read(root, netns, &mut report);
+    let sources = Sources::read(access, host, netns, &mut report);
     let machine = Machine::new(surroundings);
     let pairs = pairs::pairs(&sources, netns, &mut report);
     let ifaces = Ifaces::new(&sources.inner.stanzas);
@@ -53,7 +72,7 @@ pub fn load(root: &Path, netns: &NetnsName, surroundings: &dyn Surroundings) -> 
     let renames = Renames::new(&sources.inner.stanzas, &machine, &mut report);
     let explicit = select::explicit(&sources.inner.stanzas, &renames, &mappings, &machine, &mut report);
     let files = Files {
-        root,
+        access,
         netns,
         ifaces: &ifaces,
         mappings: &mappings,
@@ -70,6 +89,8 @@ pub fn load(root: &Path, netns: &NetnsName, surroundings: &dyn Surroundings) -> 
     assembly.report_unused(&mut report);
     renames.report_unused(|link| assembly.has(link), &mut report);
     let Assembly { mut drafts, dns, .. } = assembly;
+    members::resolve(&mut drafts, &machine, &mut report);
+    no_scripts(&sources.inner.stanzas, &mut drafts);
     conflicts::resolve(&mut drafts, &mut report);
     let spans = drafts.iter().filter_map(|draft| Some((draft.place.clone(), draft.span.clone()?))).collect();
     let desired = finish(netns, drafts, &machine, &mut report);
@@ -130,6 +151,20 @@ fn report_links_file(stanzas: &[Stanza], own: &Ifaces<'_>, pairs: &[Pair], repor
         };
         if let Some(span) = place {
             report.push(Diagnostic::warning(span, "this has no effect in a `links` file"));
+        }
+    }
+}
+
+/// `no-scripts PATTERN…`: whose stanzas run no scripts of `if-*.d`.
+fn no_scripts(stanzas: &[Stanza], drafts: &mut [Draft<'_>]) {
+    let words = stanzas.iter().filter_map(|stanza| match stanza {
+        Stanza::NoScripts(words) => Some(words),
+        _ => None,
+    });
+    let globs: Vec<Glob> = words.flatten().take(MAX_GLOBS).map(|word| Glob::new(&word.value)).collect();
+    for draft in drafts.iter_mut().filter(|_| !globs.is_empty()) {
+        for evaluated in &mut draft.stanzas {
+            evaluated.stanza.scripts = !globs.iter().any(|glob| glob.matches(&evaluated.iface));
         }
     }
 }

@@ -25,6 +25,8 @@ pub(super) enum Means {
     Static,
     /// The link only.
     Manual,
+    /// A tunnel that the method makes, with addresses and routes from the file.
+    Tunnel,
 }
 
 /// A set of methods.
@@ -89,7 +91,7 @@ static METHODS: [Method; 22] = [
     row("inet", "manual", Methods::INET_MANUAL, Some((Family::Inet, Means::Manual))),
     row("inet", "dhcp", Methods::INET_DHCP, None),
     row("inet", "bootp", Methods::INET_BOOTP, None),
-    row("inet", "tunnel", Methods::INET_TUNNEL, None),
+    row("inet", "tunnel", Methods::INET_TUNNEL, Some((Family::Inet, Means::Tunnel))),
     row("inet", "ppp", Methods::INET_PPP, None),
     row("inet", "wvdial", Methods::INET_PPP, None),
     row("inet", "ipv4ll", Methods::OTHER, None),
@@ -98,9 +100,9 @@ static METHODS: [Method; 22] = [
     row("inet6", "manual", Methods::INET6_MANUAL, Some((Family::Inet6, Means::Manual))),
     row("inet6", "auto", Methods::INET6_AUTO, None),
     row("inet6", "dhcp", Methods::INET6_DHCP, None),
-    row("inet6", "tunnel", Methods::INET6_TUNNEL, None),
-    row("inet6", "v4tunnel", Methods::INET6_TUNNEL, None),
-    row("inet6", "6to4", Methods::INET6_TUNNEL, None),
+    row("inet6", "tunnel", Methods::INET6_TUNNEL, Some((Family::Inet6, Means::Tunnel))),
+    row("inet6", "v4tunnel", Methods::INET6_TUNNEL, Some((Family::Inet6, Means::Tunnel))),
+    row("inet6", "6to4", Methods::INET6_TUNNEL, Some((Family::Inet6, Means::Tunnel))),
     row("can", "static", Methods::CAN, None),
     row("ipx", "static", Methods::OTHER, None),
     row("ipx", "dynamic", Methods::OTHER, None),

@@ -4,6 +4,7 @@
 //! To support an option, give its row a [`Key`] and read that key where it acts. Sources: interfaces(5),
 //! bridge-utils-interfaces(5), vlan-interfaces(5), ifenslave's and resolvconf's README, ethtool's if-up.d scripts.
 
+use super::link_rows::LINK_OPTIONS;
 use super::method::Methods;
 use std::borrow::Cow;
 use std::collections::HashMap;
@@ -40,6 +41,8 @@ pub(super) enum Key {
     ProxyArp,
     RpFilter,
     Dns,
+    /// Of what a link is; those who read it know it by its name.
+    Kind,
     /// Known, and without effect.
     Foreign,
 }
@@ -62,8 +65,8 @@ pub(super) enum Status {
     Supported,
     /// It is left aside with a warning that says why; commands see it.
     Ignored(&'static str),
-    /// It would make or change a link in a way that is not there yet: an error.
-    NotYet,
+    /// Without it the link would not be what the file asks for: an error that says why.
+    Refused(&'static str),
 }
 
 /// A row of the table.
@@ -78,10 +81,12 @@ pub(super) struct Def {
     /// Where it has an effect.
     pub methods: Methods,
     pub status: Status,
+    /// Its values, in few words.
+    pub note: &'static str,
 }
 
 const fn one(key: Key, name: &'static str, methods: Methods) -> Def {
-    Def { key, name, aliases: &[], arity: Arity::One, methods, status: Status::Supported }
+    Def { key, name, aliases: &[], arity: Arity::One, methods, status: Status::Supported, note: "" }
 }
 
 const fn many(key: Key, name: &'static str, methods: Methods) -> Def {
@@ -101,10 +106,6 @@ const fn ignored(name: &'static str, why: &'static str) -> Def {
     Def { status: Status::Ignored(why), ..of(name, Methods::ALL) }
 }
 
-const fn not_yet(name: &'static str) -> Def {
-    Def { status: Status::NotYet, ..of(name, Methods::ALL) }
-}
-
 const fn dns(name: &'static str) -> Def {
     Def { key: Key::Dns, ..ignored(name, "write it into the namespace's `resolv.conf`") }
 }
@@ -114,7 +115,6 @@ const TUNNEL: Methods = Methods::INET_TUNNEL.or(Methods::INET6_TUNNEL);
 const AUTO: Methods = Methods::INET6_AUTO.or(Methods::INET6_DHCP);
 const ETHTOOL: &str = "ethtool is not run; use an `up` command";
 const WIRELESS: &str = "nothing here speaks to wireless hardware; use an `up` command";
-const OTHERS: &str = "only ifupdown2 and ifupdown-ng give it a meaning";
 
 /// Every known option.
 #[rustfmt::skip]
@@ -124,8 +124,8 @@ static OPTIONS: &[Def] = &[
     one(Key::Netmask, "netmask", Methods::STATIC.or(TUNNEL)),
     one(Key::Broadcast, "broadcast", Methods::INET_STATIC),
     one(Key::Metric, "metric", Methods::STATIC.or(DHCP).or(TUNNEL)),
-    one(Key::Gateway, "gateway", Methods::STATIC.or(TUNNEL)),
-    Def { aliases: &["pointtopoint"], ..one(Key::Pointopoint, "pointopoint", Methods::INET_STATIC) },
+    many(Key::Gateway, "gateway", Methods::STATIC.or(TUNNEL)),
+    Def { aliases: &["pointtopoint", "point-to-point"], ..one(Key::Pointopoint, "pointopoint", Methods::INET_STATIC) },
     Def { aliases: &["hw-mac-address"], ..one(Key::Hwaddress, "hwaddress", Methods::LINK.or(DHCP)) },
     one(Key::Mtu, "mtu", Methods::LINK.or(TUNNEL)),
     one(Key::Scope, "scope", Methods::STATIC),
@@ -136,7 +136,7 @@ static OPTIONS: &[Def] = &[
     one(Key::DadAttempts, "dad-attempts", Methods::INET6_STATIC),
     one(Key::DadInterval, "dad-interval", Methods::INET6_STATIC),
     Def { status: Status::Ignored("no driver of Linux has it any more"), ..of("media", Methods::STATIC) },
-    one(Key::Description, "description", Methods::ALL),
+    Def { aliases: &["alias"], ..one(Key::Description, "description", Methods::ALL) },
     grows(Key::PreUp, "pre-up", &[], Methods::ALL),
     grows(Key::Up, "up", &["post-up"], Methods::ALL),
     grows(Key::Down, "down", &["pre-down"], Methods::ALL),
@@ -144,12 +144,18 @@ static OPTIONS: &[Def] = &[
     // this program
     grows(Key::Route, "route", &[], Methods::LINK),
     grows(Key::Rule, "rule", &[], Methods::LINK),
+    // tunnels, by the methods' names
+    Def { note: "as `tunnel-mode`", ..one(Key::Kind, "mode", Methods::ALL) },
+    Def { note: "as `tunnel-remote`", ..one(Key::Kind, "endpoint", Methods::ALL) },
+    Def { note: "as `tunnel-local`", ..one(Key::Kind, "local", Methods::ALL) },
+    Def { note: "as `tunnel-ttl`", ..one(Key::Kind, "ttl", Methods::ALL) },
+    Def { note: "0 to 255, or `none`", ..one(Key::Kind, "encaplimit", Methods::ALL) },
+    Def { note: "the far end's address", ..one(Key::Pointopoint, "dstaddr", TUNNEL) },
     // methods that are not there yet
     of("hostname", DHCP), of("leasehours", DHCP), of("leasetime", DHCP), of("vendor", DHCP), of("client", DHCP),
     of("bootfile", Methods::INET_BOOTP), of("server", Methods::INET_BOOTP), of("hwaddr", Methods::INET_BOOTP),
     of("provider", Methods::INET_PPP), of("unit", Methods::INET_PPP), of("options", Methods::INET_PPP),
-    of("mode", TUNNEL), of("endpoint", TUNNEL), of("dstaddr", TUNNEL), of("local", TUNNEL), of("ttl", TUNNEL),
-    of("encaplimit", TUNNEL), of("dhcp", AUTO), of("request-prefix", AUTO), of("ll-attempts", AUTO),
+    of("dhcp", AUTO), of("request-prefix", AUTO), of("ll-attempts", AUTO),
     of("ll-interval", AUTO), of("bitrate", Methods::CAN), of("samplepoint", Methods::CAN), of("loopback", Methods::CAN),
     of("listenonly", Methods::CAN), of("triple", Methods::CAN), of("oneshot", Methods::CAN), of("berr", Methods::CAN),
     of("restart-ms", Methods::CAN),
@@ -159,21 +165,6 @@ static OPTIONS: &[Def] = &[
     one(Key::VlanProtocol, "vlan-protocol", Methods::ALL),
     one(Key::ProxyArp, "ip-proxy-arp", Methods::ALL),
     one(Key::RpFilter, "ip-rp-filter", Methods::ALL),
-    // bridge-utils
-    not_yet("bridge-ports"), not_yet("bridge-hw"), not_yet("bridge-vlan-aware"), not_yet("bridge-waitport"),
-    not_yet("bridge-ageing"), not_yet("bridge-bridgeprio"), not_yet("bridge-gcint"), not_yet("bridge-hello"),
-    not_yet("bridge-maxage"), not_yet("bridge-maxwait"), not_yet("bridge-pathcost"), not_yet("bridge-portprio"),
-    not_yet("bridge-stp"), not_yet("bridge-fd"), not_yet("bridge-token"),
-    ignored("bridge-vids", OTHERS), ignored("bridge-pvid", OTHERS), ignored("bridge-access", OTHERS),
-    // ifenslave
-    Def { aliases: &["slaves"], ..not_yet("bond-slaves") },
-    not_yet("bond-mode"), not_yet("bond-master"), not_yet("bond-give-a-chance"), not_yet("bond-primary"),
-    not_yet("bond-primary-reselect"), not_yet("bond-fail-over-mac"), not_yet("bond-use-carrier"),
-    not_yet("bond-num-grat-arp"), not_yet("bond-num-unsol-na"), not_yet("bond-arp-ip-target"),
-    not_yet("bond-arp-interval"), not_yet("bond-miimon"), not_yet("bond-downdelay"), not_yet("bond-updelay"),
-    not_yet("bond-ad-select"), not_yet("bond-xmit-hash-policy"), not_yet("bond-tlb-dynamic-lb"),
-    not_yet("bond-packets-per-slave"), not_yet("bond-arp-validate"), not_yet("bond-lacp-rate"),
-    not_yet("bond-queue-id"), not_yet("bond-active-slave"),
     // resolvconf
     dns("dns-nameservers"), dns("dns-nameserver"), dns("dns-search"), dns("dns-domain"), dns("dns-sortlist"),
     dns("dns-options"),
@@ -181,9 +172,6 @@ static OPTIONS: &[Def] = &[
     ignored("link-speed", ETHTOOL), ignored("link-duplex", ETHTOOL), ignored("link-autoneg", ETHTOOL),
     ignored("hardware-dma-ring-rx", ETHTOOL), ignored("hardware-dma-ring-tx", ETHTOOL),
     ignored("hardware-irq-coalesce-rx-usecs", ETHTOOL), ignored("driver-message-level", ETHTOOL),
-    // ifupdown-ng, ifupdown2
-    ignored("link-type", OTHERS), ignored("vrf", OTHERS), ignored("vxlan-id", OTHERS), ignored("requires", OTHERS),
-    ignored("use", OTHERS),
 ];
 
 /// Families of options with too many names to list: the beginning of the name, and what becomes of all of them.
@@ -193,7 +181,6 @@ static PREFIXES: &[Def] = &[
     ignored("ethernet-", ETHTOOL),
     ignored("offload-", ETHTOOL),
     ignored("ethtool-", ETHTOOL),
-    ignored("vxlan-", OTHERS),
 ];
 
 /// The longest name in the table, and more.
@@ -211,9 +198,14 @@ pub(super) fn find(name: &str) -> Option<&'static Def> {
     index.get(&*name).copied().or_else(by_prefix)
 }
 
+/// Every row.
+pub(super) fn defs() -> impl Iterator<Item = &'static Def> {
+    OPTIONS.iter().chain(LINK_OPTIONS)
+}
+
 /// Every name in the table, for guesses.
 pub(super) fn names() -> impl Iterator<Item = (&'static str, &'static Def)> {
-    OPTIONS.iter().flat_map(|def| std::iter::once(&def.name).chain(def.aliases).map(move |name| (*name, def)))
+    defs().flat_map(|def| std::iter::once(&def.name).chain(def.aliases).map(move |name| (*name, def)))
 }
 
 /// The name with `-` for `_`: bridge-utils has both, and so has everything that reads the environment.
@@ -239,7 +231,7 @@ mod tests {
     fn spellings_lead_to_the_same_row() {
         assert_eq!(find("accept_ra").map(|def| def.key), Some(Key::AcceptRa));
         assert_eq!(find("post-up").map(|def| def.name), Some("up"));
-        assert_eq!(find("bridge_ports").map(|def| def.status), Some(Status::NotYet));
+        assert_eq!(find("bridge_ports").map(|def| def.status), Some(Status::Supported));
         assert_eq!(find("wpa-ssid").map(|def| def.name), Some("wpa-"));
         assert!(find("wpa-").is_none());
         assert!(find("Address").is_none());

@@ -10,6 +10,11 @@ pub trait Surroundings {
     /// The variable of a pattern: `mac`, or a file of the link's folder in `/sys/class/net`, without its newline.
     fn attribute(&self, link: &LinkName, variable: &str) -> Option<String>;
 
+    /// Alternative names, each with the link that has it.
+    fn altnames(&self) -> Vec<(String, LinkName)> {
+        Vec::new()
+    }
+
     /// Runs the script of a `mapping` stanza with one argument and lines for its standard input. What it prints, or
     /// why it failed.
     fn map(&self, script: &str, argument: &str, lines: &[String]) -> Result<String, String>;

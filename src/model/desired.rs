@@ -51,7 +51,7 @@ pub enum Presence {
 }
 
 /// An `iface` stanza's addresses, routes and commands.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Stanza {
     /// Addresses in order.
     #[serde(default)]
@@ -77,6 +77,30 @@ pub struct Stanza {
     /// `post-down` lines.
     #[serde(default)]
     pub post_down: Vec<String>,
+    /// Whether the scripts of `if-*.d` run for it; `no-scripts` says not.
+    #[serde(default = "yes", skip_serializing_if = "Clone::clone")]
+    pub scripts: bool,
+}
+
+const fn yes() -> bool {
+    true
+}
+
+impl Default for Stanza {
+    /// Nothing, but that scripts run.
+    fn default() -> Self {
+        Self {
+            addresses: Vec::new(),
+            routes: Vec::new(),
+            dad: None,
+            environment: Vec::new(),
+            pre_up: Vec::new(),
+            up: Vec::new(),
+            down: Vec::new(),
+            post_down: Vec::new(),
+            scripts: true,
+        }
+    }
 }
 
 impl DesiredLink {
