@@ -25,6 +25,7 @@ use crate::interfaces::diagnostic::{Diagnostic, Span};
 use crate::interfaces::syntax::Opt;
 use crate::model::{Kind, LinkName, LinkValue, Netns, NetnsName, Place, Virtual, VirtualKind};
 use std::collections::{BTreeSet, HashMap, HashSet};
+use std::time::Duration;
 
 /// The first table that `vrf-table auto` takes, as ifupdown2 has it.
 const FIRST_VRF_TABLE: u32 = 1001;
@@ -65,6 +66,10 @@ pub(super) struct Assembly<'a> {
     pub moving: HashSet<LinkName>,
     /// Ports by expressions, which come last.
     pub patterns: Vec<Pattern<'a>>,
+    /// Slaves and the bonds that they name, which are brought up after them.
+    pub slaves: Vec<(LinkName, LinkName, Span)>,
+    /// Links that are not there, and how long to wait for them.
+    pub awaited: Vec<(LinkName, Duration)>,
     /// Tables of VRFs that the file names or that were given out.
     tables: HashSet<u32>,
     next_table: u32,
@@ -94,6 +99,8 @@ impl<'a> Assembly<'a> {
             waiting: Vec::new(),
             moving: depend::moving(files.ifaces.options()),
             patterns: Vec::new(),
+            slaves: Vec::new(),
+            awaited: Vec::new(),
             tables: files.ifaces.options().filter_map(vrf_table).collect(),
             next_table: FIRST_VRF_TABLE,
             rules: HashMap::new(),
@@ -105,6 +112,7 @@ impl<'a> Assembly<'a> {
         self.loopback(report);
         for one in self.files.explicit {
             self.bring_up(one, report);
+            self.masters(report);
         }
         for pair in self.files.pairs {
             let one = self.implied(pair.inner, &pair.inner_span, report);
@@ -121,6 +129,7 @@ impl<'a> Assembly<'a> {
                 self.bring_up(&one, report);
             }
         }
+        self.masters(report);
         self.find_patterns(report);
     }
 
@@ -194,7 +203,9 @@ impl<'a> Assembly<'a> {
         let settled: Vec<Settled<'a>> =
             indices.iter().filter_map(|index| self.files.ifaces.settle(*index, report)).collect();
         self.used.extend(indices);
-        if !self.index.contains_key(&place) {
+        if let Some(&at) = self.index.get(&place) {
+            self.drafts[at].up = Some(true);
+        } else {
             let Some(draft) = self.draft(one, &settled, report) else { return };
             if let (Some(from), Some(_)) = (one.from, &draft.kind) {
                 let message = format!("`{}` is made here, so that `{from}` cannot be renamed to it", one.link);

@@ -22,13 +22,20 @@ use std::collections::{BTreeSet, HashSet};
 /// How many links may stand on each other; the kernel's own limit (`MAX_NEST_DEV`) is 8.
 const MAX_STACK: usize = 8;
 
+/// A bridge or bond to its ports.
+#[derive(Clone, Copy)]
+struct Master {
+    link: LinkName,
+    kind: VirtualKind,
+    /// The MTU that its ports get.
+    mtu: Option<u32>,
+}
+
 /// Ports by an expression, which are found when everything else is known.
 pub(super) struct Pattern<'a> {
-    master: LinkName,
-    kind: VirtualKind,
+    master: Master,
     regex: Regex,
     part: Part<'a>,
-    mtu: Option<u32>,
 }
 
 /// The links that some bridge or bond of the file has for ports, by name.
@@ -62,12 +69,7 @@ impl<'a> Assembly<'a> {
 
     /// Brings up what `link` depends on, if the file speaks of it.
     fn bring_up_for(&mut self, link: LinkName, other: LinkName, span: &Span, report: &mut Report) -> Option<()> {
-        let selected = match self.by_link.get(&other).copied() {
-            Some(selected) => Some(selected.clone()),
-            None if self.pairs.contains_key(&other) || self.is_link(other) => Some(self.implied(other, span, report)),
-            None => None,
-        };
-        let Some(selected) = selected else { return Some(()) };
+        let Some(selected) = self.spoken_of(other, span, report) else { return Some(()) };
         if self.waiting.len() >= MAX_STACK {
             let message = format!("links stand on each other more than {MAX_STACK} deep");
             report.push(Diagnostic::error(span, message));
@@ -77,6 +79,15 @@ impl<'a> Assembly<'a> {
         self.bring_up(&selected, report);
         self.waiting.pop();
         Some(())
+    }
+
+    /// A link that the file speaks of, by an `auto` line or by a stanza.
+    fn spoken_of(&self, link: LinkName, span: &Span, report: &mut Report) -> Option<Selected> {
+        match self.by_link.get(&link).copied() {
+            Some(selected) => Some(selected.clone()),
+            None if self.pairs.contains_key(&link) || self.is_link(link) => Some(self.implied(link, span, report)),
+            None => None,
+        }
     }
 
     /// Before a link's stanzas mean anything: what it requires, and the VRF that it is in.
@@ -107,15 +118,19 @@ impl<'a> Assembly<'a> {
     pub fn after(&mut self, one: &Selected, settled: &[Settled<'a>], report: &mut Report) {
         let kind = self.kind_of(one.link);
         let (wanted, mtu) = match kind {
-            Some(VirtualKind::Bridge) => (ports::of_bridge(settled, report), bridge::mtu(settled)),
+            Some(VirtualKind::Bridge) => {
+                self.await_ports(settled, report);
+                (ports::of_bridge(settled, report), bridge::mtu(settled))
+            }
             Some(VirtualKind::Bond) => (ports::of_bond(settled, report), None),
             _ => (Vec::new(), None),
         };
-        for (kind, wanted) in kind.into_iter().cycle().zip(wanted) {
+        let master = kind.map(|kind| Master { link: one.link, kind, mtu });
+        for (master, wanted) in master.into_iter().cycle().zip(wanted) {
             match wanted {
-                Wanted::Link(part) => self.port(one, kind, part, mtu, report),
+                Wanted::Link(part) => self.port(master, part, report),
                 Wanted::Matching(regex, part) if self.patterns.len() < MAX_PATTERNS => {
-                    self.patterns.push(Pattern { master: one.link, kind, regex, part, mtu });
+                    self.patterns.push(Pattern { master, regex, part });
                 }
                 Wanted::Matching(_, part) => {
                     report.push(part.error(format!("more than {MAX_PATTERNS} expressions")));
@@ -124,42 +139,53 @@ impl<'a> Assembly<'a> {
         }
         if let Some(opt) = settled.iter().find_map(|settled| settled.named("bond-master")) {
             let master = only_word(opt).and_then(|word| Ok((name(word)?, word.span())));
-            let Some((master, span)) = report.take(master) else { return };
-            if !self.waiting.contains(&master) {
-                self.bring_up_for(one.link, master, &span, report);
+            self.slaves.extend(report.take(master).map(|(master, span)| (one.link, master, span)));
+        }
+    }
+
+    /// Brings up the bonds of slaves that name them, one after the other: a chain of them may be long.
+    pub fn masters(&mut self, report: &mut Report) {
+        while let Some((slave, master, span)) = self.slaves.pop() {
+            if let Some(selected) = self.spoken_of(master, &span, report) {
+                self.bring_up(&selected, report);
             }
-            self.enslave(one.link, master, VirtualKind::Bond, &span, report);
+            self.enslave(slave, master, VirtualKind::Bond, &span, report);
+        }
+    }
+
+    /// `bridge_waitport`: links that are not there, but may yet come.
+    fn await_ports(&mut self, settled: &[Settled<'a>], report: &mut Report) {
+        for (wait, ports) in settled.iter().filter_map(|settled| bridge::wait_for_ports(settled, report)) {
+            for port in ports.iter().filter_map(|part| part.text.parse().ok()) {
+                if !self.may_be(port) {
+                    self.awaited.push((port, wait));
+                }
+            }
         }
     }
 
     /// A port by its name. One that is not there is passed over, as bridge-utils and ifenslave do.
-    fn port(&mut self, one: &Selected, kind: VirtualKind, part: Part<'a>, mtu: Option<u32>, report: &mut Report) {
-        let Some(port) = report.take(name(part)).map(|port| self.files.machine.canonical(port)) else { return };
+    fn port(&mut self, master: Master, part: Part<'a>, report: &mut Report) {
+        let by_altname = self.files.machine.by_altname(part.text);
+        let Some(port) = by_altname.or_else(|| report.take(name(part))) else { return };
         let span = part.span();
-        if port == one.link || self.waiting.contains(&port) {
-            return report.push(part.error(format!("`{port}` cannot be both below and above `{}`", one.link)));
+        if port == master.link || self.waiting.contains(&port) {
+            return report.push(part.error(format!("`{port}` cannot be both below and above `{}`", master.link)));
         }
         let early = self.has(port);
-        if self.bring_up_for(one.link, port, &span, report).is_none() {
+        if self.bring_up_for(master.link, port, &span, report).is_none() {
             return;
         }
-        if !self.has(port) && !self.new_port(one, kind, port, &span, report) {
+        if !self.has(port) && !self.new_port(master, port, &span, report) {
             let message = format!("there is no link `{port}`, ignoring");
             return report.push(part.warning(message));
         }
-        self.become_port(port, one.link, kind, mtu, early, &span, report);
+        self.become_port(port, master, early, &span, report);
     }
 
     /// A port that no stanza speaks of: a pair's end, a VLAN that is made for it, or a link that exists.
-    fn new_port(
-        &mut self,
-        one: &Selected,
-        kind: VirtualKind,
-        port: LinkName,
-        span: &Span,
-        report: &mut Report,
-    ) -> bool {
-        let of_bridge = kind == VirtualKind::Bridge;
+    fn new_port(&mut self, master: Master, port: LinkName, span: &Span, report: &mut Report) -> bool {
+        let of_bridge = master.kind == VirtualKind::Bridge;
         if of_bridge && port.as_str().contains("..") {
             let implied = self.implied(port, span, report);
             if let Some(draft) = self.draft(&implied, &[], report) {
@@ -172,7 +198,7 @@ impl<'a> Assembly<'a> {
         let dotted = dotted.and_then(|(parent, id)| Some((parent.parse::<LinkName>().ok()?, vlan::vlan_id(id)?)));
         if let Some((parent, id)) = dotted.filter(|(parent, _)| self.may_be(*parent)) {
             let implied = Selected::implied(port, span);
-            self.waiting.push(one.link);
+            self.waiting.push(master.link);
             let place = self.parent(&implied, parent, span, report);
             self.waiting.pop();
             let Some(place) = place else { return true };
@@ -200,28 +226,18 @@ impl<'a> Assembly<'a> {
             || self.files.machine.may_have(link)
     }
 
-    #[allow(clippy::too_many_arguments, reason = "each says something of its own")]
-    fn become_port(
-        &mut self,
-        port: LinkName,
-        master: LinkName,
-        kind: VirtualKind,
-        mtu: Option<u32>,
-        early: bool,
-        span: &Span,
-        report: &mut Report,
-    ) {
-        let Some(at) = self.enslave(port, master, kind, span, report) else { return };
+    fn become_port(&mut self, port: LinkName, master: Master, early: bool, span: &Span, report: &mut Report) {
+        let Some(at) = self.enslave(port, master.link, master.kind, span, report) else { return };
         let draft = &mut self.drafts[at];
         draft.up = Some(true);
         let sets_itself = draft.settings.iter().any(|s| s.def.is_some_and(|def| def.name == "bond-master"));
-        match kind {
+        match master.kind {
             VirtualKind::Bridge => {
                 draft.addrgenmode = Some(1);
-                draft.master_mtu = mtu.map(|mtu| (Some(mtu), early));
+                draft.master_mtu = master.mtu.map(|mtu| (Some(mtu), early));
             }
             // bonding gives its slaves its own MTU, whatever they had.
-            VirtualKind::Bond if early && !sets_itself => draft.master_mtu = Some((mtu, true)),
+            VirtualKind::Bond if early && !sets_itself => draft.master_mtu = Some((master.mtu, true)),
             _ => {}
         }
     }
@@ -285,22 +301,22 @@ impl<'a> Assembly<'a> {
                 if !early {
                     self.add(Draft::new(self.inside(port), Some(span.clone()), None));
                 }
-                self.become_port(port, pattern.master, pattern.kind, pattern.mtu, early, &span, report);
+                self.become_port(port, pattern.master, early, &span, report);
             }
         }
     }
 
     /// Whether a link can become a port by an expression: nobody else has it.
     fn is_free(&self, link: LinkName, pattern: &Pattern<'_>) -> bool {
-        if link.is_loopback() || link == pattern.master {
+        if link.is_loopback() || link == pattern.master.link {
             return false;
         }
         match self.index.get(&self.inside(link)) {
             Some(&at) => {
                 let draft = &self.drafts[at];
                 let kind = draft.kind.as_ref();
-                let above = kind.and_then(Kind::tied_to) == Some(&self.inside(pattern.master));
-                draft.master.is_none() && !above && !kind.is_some_and(|kind| kind.is(pattern.kind))
+                let above = kind.and_then(Kind::tied_to) == Some(&self.inside(pattern.master.link));
+                draft.master.is_none() && !above && !kind.is_some_and(|kind| kind.is(pattern.master.kind))
             }
             None => !self.index.contains_key(&Place::new(Netns::Host, link)),
         }

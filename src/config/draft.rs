@@ -94,7 +94,6 @@ impl<'a> Draft<'a> {
             addrgenmode: self.addrgenmode,
             wireguard: self.wireguard.clone(),
             altnames: self.altname.iter().cloned().collect::<BTreeSet<String>>(),
-            ..Link::default()
         };
         let sysctls = self.sysctls();
         let stanzas = self.stanzas.into_iter().map(finish_stanza).collect();

@@ -210,8 +210,9 @@ impl<'a> Ifaces<'a> {
         };
         let Some((family, means)) = method.means else {
             let place = entry.method.map_or(&entry.iface.keyword, |method| &method.span);
-            let message = format!("method `{}` of family `{}` is not supported yet", method.name, method.family);
-            report.push(Diagnostic::error(place, message));
+            let message = format!("method `{}` of family `{}` is not supported", method.name, method.family);
+            let help = method::instead(method);
+            report.push(Diagnostic { help: help.map(str::to_owned), ..Diagnostic::error(place, message) });
             return None;
         };
         Some(Settled { iface: entry.iface, method, family, means, both, settings })

@@ -22,6 +22,7 @@ use crate::interfaces::syntax::Stanza;
 use crate::model::{Desired, LinkName, Netns, NetnsName, Place, Presence, Rule};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 /// How many patterns of `no-scripts` are read: each is held against every stanza.
 const MAX_GLOBS: usize = 1000;
@@ -35,6 +36,8 @@ pub struct Loaded {
     pub diagnostics: Vec<Diagnostic>,
     /// Where each link is named first, for what turns out later, such as that it does not exist.
     pub spans: BTreeMap<Place, Span>,
+    /// Links that are not there but may yet come, and how long to wait for them: `bridge_waitport`.
+    pub awaited: Vec<(LinkName, Duration)>,
     /// `dns-*` lines in order.
     pub dns: Vec<Dns>,
     /// The files that were read, as the user knows them.
@@ -88,7 +91,7 @@ pub fn load_from(
     report_links_file(&sources.links.stanzas, &own, &pairs, &mut report);
     assembly.report_unused(&mut report);
     renames.report_unused(|link| assembly.has(link), &mut report);
-    let Assembly { mut drafts, dns, .. } = assembly;
+    let Assembly { mut drafts, dns, awaited, .. } = assembly;
     members::resolve(&mut drafts, &machine, &mut report);
     no_scripts(&sources.inner.stanzas, &mut drafts);
     conflicts::resolve(&mut drafts, &mut report);
@@ -96,7 +99,7 @@ pub fn load_from(
     let desired = finish(netns, drafts, &machine, &mut report);
     let paths = sources.paths();
     let desired = Some(desired).filter(|_| !report.has_errors());
-    Loaded { desired, diagnostics: report.finish(&paths), spans, dns, files: paths }
+    Loaded { desired, diagnostics: report.finish(&paths), spans, awaited, dns, files: paths }
 }
 
 /// Adds the stanzas of the host's ends: those of the namespace's own `links` file, else those of the host's file.

@@ -127,6 +127,27 @@ pub(super) fn find(family: &Word, method: &Word) -> Result<&'static Method, Diag
     })
 }
 
+/// The methods of a set, as the file says them.
+pub(super) fn names(methods: Methods) -> Vec<String> {
+    let of_set = METHODS.iter().filter(|row| methods.meets(row.bit));
+    of_set.map(|row| format!("{} {}", row.family, row.name)).collect()
+}
+
+/// Whether any method of a set is supported.
+pub(super) fn any_supported(methods: Methods) -> bool {
+    METHODS.iter().any(|row| methods.meets(row.bit) && row.means.is_some())
+}
+
+/// What to do in the place of a method that is not supported.
+pub(super) fn instead(method: &Method) -> Option<&'static str> {
+    match (method.family, method.name) {
+        ("can", _) => Some("use `inet manual` with `pre-up ip link set $IFACE type can bitrate …`"),
+        ("inet", "ppp") => Some("use `inet manual` with `up pon …`"),
+        ("ipx", _) => Some("Linux has no IPX any more"),
+        _ => None,
+    }
+}
+
 /// The row of a family's method that is known to be there.
 pub(super) fn of(family: Family, means: Means) -> &'static Method {
     METHODS.iter().find(|row| row.means == Some((family, means))).unwrap_or(&METHODS[0])

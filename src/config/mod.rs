@@ -57,6 +57,7 @@ mod select;
 mod stable;
 mod stanza;
 mod surroundings;
+mod table;
 mod tunnel;
 mod value;
 
@@ -64,3 +65,4 @@ pub use files::list;
 pub use load::{Loaded, host_links, load, load_from};
 pub use resolv::Dns;
 pub use surroundings::{Nothing, Surroundings};
+pub use table::{OptionRow, OptionStatus, options};

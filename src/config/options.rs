@@ -97,6 +97,10 @@ const fn grows(key: Key, name: &'static str, aliases: &'static [&'static str], m
     Def { arity: Arity::Grows, aliases, ..one(key, name, methods) }
 }
 
+const fn noted(note: &'static str, def: Def) -> Def {
+    Def { note, ..def }
+}
+
 /// An option of a method that is not supported yet, or one without effect in Linux.
 const fn of(name: &'static str, methods: Methods) -> Def {
     Def { arity: Arity::Many, ..one(Key::Foreign, name, methods) }
@@ -120,30 +124,30 @@ const WIRELESS: &str = "nothing here speaks to wireless hardware; use an `up` co
 #[rustfmt::skip]
 static OPTIONS: &[Def] = &[
     // ifupdown
-    many(Key::Address, "address", Methods::STATIC.or(TUNNEL)),
-    one(Key::Netmask, "netmask", Methods::STATIC.or(TUNNEL)),
-    one(Key::Broadcast, "broadcast", Methods::INET_STATIC),
-    one(Key::Metric, "metric", Methods::STATIC.or(DHCP).or(TUNNEL)),
-    many(Key::Gateway, "gateway", Methods::STATIC.or(TUNNEL)),
-    Def { aliases: &["pointtopoint", "point-to-point"], ..one(Key::Pointopoint, "pointopoint", Methods::INET_STATIC) },
-    Def { aliases: &["hw-mac-address"], ..one(Key::Hwaddress, "hwaddress", Methods::LINK.or(DHCP)) },
-    one(Key::Mtu, "mtu", Methods::LINK.or(TUNNEL)),
-    one(Key::Scope, "scope", Methods::STATIC),
-    one(Key::PreferredLifetime, "preferred-lifetime", Methods::INET6_STATIC.or(Methods::INET6_TUNNEL)),
-    one(Key::AcceptRa, "accept-ra", Methods::INET6_STATIC.or(AUTO)),
-    one(Key::Autoconf, "autoconf", Methods::INET6_STATIC.or(AUTO)),
-    one(Key::Privext, "privext", Methods::INET6_STATIC.or(AUTO)),
-    one(Key::DadAttempts, "dad-attempts", Methods::INET6_STATIC),
-    one(Key::DadInterval, "dad-interval", Methods::INET6_STATIC),
+    noted("`ADDRESS[/PREFIX]`; each is one more address", many(Key::Address, "address", Methods::STATIC.or(TUNNEL))),
+    noted("bits, or four numbers", one(Key::Netmask, "netmask", Methods::STATIC.or(TUNNEL))),
+    noted("an address, `+` or `-`", one(Key::Broadcast, "broadcast", Methods::INET_STATIC)),
+    noted("of the default route", one(Key::Metric, "metric", Methods::STATIC.or(DHCP).or(TUNNEL))),
+    noted("the next hop of the default route", many(Key::Gateway, "gateway", Methods::STATIC.or(TUNNEL))),
+    noted("the far end's address", Def { aliases: &["pointtopoint", "point-to-point"], ..one(Key::Pointopoint, "pointopoint", Methods::INET_STATIC) }),
+    noted("`[ether] MAC` or `random`", Def { aliases: &["hw-mac-address"], ..one(Key::Hwaddress, "hwaddress", Methods::LINK.or(DHCP)) }),
+    noted("bytes; in `inet6` it only raises", one(Key::Mtu, "mtu", Methods::LINK.or(TUNNEL))),
+    noted("`global`, `site`, `link` or `host`", one(Key::Scope, "scope", Methods::STATIC)),
+    noted("seconds or `forever`", one(Key::PreferredLifetime, "preferred-lifetime", Methods::INET6_STATIC.or(Methods::INET6_TUNNEL))),
+    noted("0 to 2", one(Key::AcceptRa, "accept-ra", Methods::INET6_STATIC.or(AUTO))),
+    noted("0 or 1", one(Key::Autoconf, "autoconf", Methods::INET6_STATIC.or(AUTO))),
+    noted("0 to 2", one(Key::Privext, "privext", Methods::INET6_STATIC.or(AUTO))),
+    noted("0 does not look for duplicates", one(Key::DadAttempts, "dad-attempts", Methods::INET6_STATIC)),
+    noted("seconds", one(Key::DadInterval, "dad-interval", Methods::INET6_STATIC)),
     Def { status: Status::Ignored("no driver of Linux has it any more"), ..of("media", Methods::STATIC) },
-    Def { aliases: &["alias"], ..one(Key::Description, "description", Methods::ALL) },
-    grows(Key::PreUp, "pre-up", &[], Methods::ALL),
-    grows(Key::Up, "up", &["post-up"], Methods::ALL),
-    grows(Key::Down, "down", &["pre-down"], Methods::ALL),
-    grows(Key::PostDown, "post-down", &[], Methods::ALL),
+    noted("text", Def { aliases: &["alias"], ..one(Key::Description, "description", Methods::ALL) }),
+    noted("a command", grows(Key::PreUp, "pre-up", &[], Methods::ALL)),
+    noted("a command", grows(Key::Up, "up", &["post-up"], Methods::ALL)),
+    noted("a command", grows(Key::Down, "down", &["pre-down"], Methods::ALL)),
+    noted("a command", grows(Key::PostDown, "post-down", &[], Methods::ALL)),
     // this program
-    grows(Key::Route, "route", &[], Methods::LINK),
-    grows(Key::Rule, "rule", &[], Methods::LINK),
+    noted("in the words of ip-route(8); of this program", grows(Key::Route, "route", &[], Methods::LINK)),
+    noted("in the words of ip-rule(8); of this program", grows(Key::Rule, "rule", &[], Methods::LINK)),
     // tunnels, by the methods' names
     Def { note: "as `tunnel-mode`", ..one(Key::Kind, "mode", Methods::ALL) },
     Def { note: "as `tunnel-remote`", ..one(Key::Kind, "endpoint", Methods::ALL) },
@@ -160,11 +164,11 @@ static OPTIONS: &[Def] = &[
     of("listenonly", Methods::CAN), of("triple", Methods::CAN), of("oneshot", Methods::CAN), of("berr", Methods::CAN),
     of("restart-ms", Methods::CAN),
     // vlan
-    one(Key::VlanRawDevice, "vlan-raw-device", Methods::ALL),
-    one(Key::VlanId, "vlan-id", Methods::ALL),
-    one(Key::VlanProtocol, "vlan-protocol", Methods::ALL),
-    one(Key::ProxyArp, "ip-proxy-arp", Methods::ALL),
-    one(Key::RpFilter, "ip-rp-filter", Methods::ALL),
+    noted("the link that carries the VLAN", one(Key::VlanRawDevice, "vlan-raw-device", Methods::ALL)),
+    noted("0 to 4094", one(Key::VlanId, "vlan-id", Methods::ALL)),
+    noted("`802.1q` or `802.1ad`", one(Key::VlanProtocol, "vlan-protocol", Methods::ALL)),
+    noted("0 or 1", one(Key::ProxyArp, "ip-proxy-arp", Methods::ALL)),
+    noted("0 to 2", one(Key::RpFilter, "ip-rp-filter", Methods::ALL)),
     // resolvconf
     dns("dns-nameservers"), dns("dns-nameserver"), dns("dns-search"), dns("dns-domain"), dns("dns-sortlist"),
     dns("dns-options"),
@@ -201,6 +205,11 @@ pub(super) fn find(name: &str) -> Option<&'static Def> {
 /// Every row.
 pub(super) fn defs() -> impl Iterator<Item = &'static Def> {
     OPTIONS.iter().chain(LINK_OPTIONS)
+}
+
+/// The beginnings of names.
+pub(super) fn prefixes() -> impl Iterator<Item = &'static Def> {
+    PREFIXES.iter()
 }
 
 /// Every name in the table, for guesses.

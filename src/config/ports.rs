@@ -9,8 +9,8 @@ use super::value::{Part, words};
 pub(super) const MAX_PATTERNS: usize = 100;
 
 /// What `all` stands for on a bridge, and on a bond.
-const ALL_OF_A_BRIDGE: [&str; 4] = ["eth.*", "em.*", "en.*", "p[0-9].*"];
-const ALL_OF_A_BOND: [&str; 1] = ["eth.*"];
+const ALL_OF_A_BRIDGE: &str = "eth.*|em.*|en.*|p[0-9].*";
+const ALL_OF_A_BOND: &str = "eth.*";
 
 /// A word that names ports.
 pub(super) enum Wanted<'a> {
@@ -34,7 +34,7 @@ pub(super) fn of_bridge<'a>(settled: &[Settled<'a>], report: &mut Report) -> Vec
                 "regex" => expressions = true,
                 "noregex" => expressions = false,
                 "all" => {
-                    all.extend(ALL_OF_A_BRIDGE.iter().filter_map(|text| matching(text, word, report)));
+                    all.extend(matching(ALL_OF_A_BRIDGE, word, report));
                     expressions = false;
                 }
                 text if expressions => all.extend(matching(text, word, report)),
@@ -52,9 +52,7 @@ pub(super) fn of_bond<'a>(settled: &[Settled<'a>], report: &mut Report) -> Vec<W
         let words: Vec<Part<'a>> = settled.all_named("bond-slaves").flat_map(words).collect();
         match words[..] {
             [only] if only.text == "none" => {}
-            [only] if only.text == "all" => {
-                all.extend(ALL_OF_A_BOND.iter().filter_map(|text| matching(text, only, report)));
-            }
+            [only] if only.text == "all" => all.extend(matching(ALL_OF_A_BOND, only, report)),
             _ => all.extend(words.into_iter().map(Wanted::Link)),
         }
     }

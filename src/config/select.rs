@@ -46,7 +46,7 @@ impl<'s> Machine<'s> {
     }
 
     /// The link that has a name for an alternative one.
-    fn by_altname(&self, name: &str) -> Option<LinkName> {
+    pub fn by_altname(&self, name: &str) -> Option<LinkName> {
         self.altnames.get(name).copied().filter(|_| !name.parse().is_ok_and(|name| self.known.contains(&name)))
     }
 

@@ -5,7 +5,8 @@
 //! a warning.
 
 use super::super::inherit::Settled;
-use super::super::value::{Part, only_word};
+use super::super::report::Report;
+use super::super::value::{Part, only_word, words};
 use super::{Reader, yes_or_no};
 use std::time::Duration;
 
@@ -46,7 +47,7 @@ fn seconds(name: &str, word: &str, (low, high): (f64, f64), reader: &mut Reader<
         return;
     };
     if seconds < low || seconds > high {
-        let message = format!("the kernel takes {low} to {high} seconds here; `{name}` has no effect");
+        let message = format!("the kernel takes {low} to {high} seconds here, ignoring");
         reader.report.push(part.warning(message));
         return;
     }
@@ -71,11 +72,16 @@ fn duration(word: Part<'_>) -> Result<Duration, crate::interfaces::diagnostic::D
     duration.ok_or_else(|| word.is_not("a number of seconds up to a day"))
 }
 
-/// `bridge_waitport SECONDS [PORT…]`: how long to wait for links to appear.
-pub(in crate::config) fn wait_for_ports(settled: &Settled<'_>) -> Option<Duration> {
-    let opt = settled.named("bridge-waitport")?;
-    let first = super::super::value::words(opt).next()?;
-    duration(first).ok()
+/// `bridge_waitport SECONDS [PORT…]`: how long to wait for links to appear; all ports if it names none.
+pub(in crate::config) fn wait_for_ports<'a>(
+    settled: &Settled<'a>,
+    report: &mut Report,
+) -> Option<(Duration, Vec<Part<'a>>)> {
+    let mut parts = words(settled.named("bridge-waitport")?);
+    let wait = report.take(duration(parts.next()?)).filter(|wait| !wait.is_zero())?;
+    let named: Vec<Part<'a>> = parts.collect();
+    let all = || settled.all_named("bridge-ports").flat_map(words).collect();
+    Some((wait, if named.is_empty() { all() } else { named }))
 }
 
 /// The MTU of the bridge's own stanza, which its ports get too.

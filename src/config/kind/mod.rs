@@ -107,7 +107,8 @@ pub(super) fn shape<'a>(
 }
 
 fn by_vlan_options<'a>(name: &str, settled: &[Settled<'a>], span: &Span) -> Result<Shape<'a>, Diagnostic> {
-    let of_vlan = |s: &&Settled<'_>| s.get(Key::VlanRawDevice).is_some() || s.get(Key::VlanId).is_some();
+    let options = [Key::VlanRawDevice, Key::VlanId, Key::VlanProtocol];
+    let of_vlan = |s: &&Settled<'_>| options.into_iter().any(|key| s.get(key).is_some());
     match settled.iter().find(of_vlan).or(settled.first()) {
         Some(settled) => vlan::by_options(name, settled),
         None => Err(Diagnostic::error(span, "this VLAN has no stanza")),
@@ -196,7 +197,7 @@ fn makers(settled: &Settled<'_>) -> Result<Vec<Maker>, Diagnostic> {
             "tuntap-owner" if super::options::plain(&opt.name.value) == "tunctl-user" => {
                 Some(Making::Virtual(VirtualKind::Tap))
             }
-            "vlan-raw-device" | "vlan-id" => Some(Making::Vlan),
+            "vlan-raw-device" | "vlan-id" | "vlan-protocol" => Some(Making::Vlan),
             _ => None,
         };
         all.extend(kind.map(|kind| Maker { kind, span: opt.name.span.clone(), word: opt.name.value.clone() }));

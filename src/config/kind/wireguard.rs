@@ -18,6 +18,9 @@ use std::sync::Arc;
 /// The longest file that is read, in bytes.
 const MAX_FILE: usize = 4 << 20;
 
+/// No option has a longer name.
+const LONGEST_NAME: usize = 24;
+
 /// `[Interface]` lines of wg-quick(8).
 const QUICK: [&str; 10] =
     ["address", "dns", "mtu", "table", "preup", "postup", "predown", "postdown", "saveconfig", "fwmarkroute"];
@@ -191,6 +194,8 @@ impl File<'_> {
                 let warning = Diagnostic::warning(&span, message);
                 self.report.push(warning.help("the stanza says addresses, routes and commands"));
             }
+            // A long word may be a key in the wrong place.
+            Err(Wrong::Name) if name.len() > LONGEST_NAME => self.error(line, name, "this is no option"),
             Err(Wrong::Name) => self.error(line, name, format!("unknown option `{}`", shown(name))),
         }
     }

@@ -6,8 +6,8 @@ use crate::config::kind::yes_or_no;
 use crate::config::report::Report;
 use crate::config::value::{Part, only_word, words};
 use crate::interfaces::diagnostic::Diagnostic;
-use crate::model::{BridgeVlan, Kind, LinkValue, VirtualKind};
-use std::collections::BTreeSet;
+use crate::model::{BridgeVlan, Kind, LinkValue, Place, VirtualKind};
+use std::collections::{BTreeSet, HashMap};
 
 /// How many memberships one namespace may have: the whole range on 512 ports.
 const MAX_MEMBERSHIPS: usize = 1 << 21;
@@ -30,6 +30,7 @@ struct Wishes {
 /// Gives bridges and ports their memberships.
 pub(super) fn resolve(drafts: &mut [Draft<'_>], members: &Members, report: &mut Report) {
     let mut left = MAX_MEMBERSHIPS;
+    let uppers = uppers(drafts);
     for bridge in 0..drafts.len() {
         if kind(&drafts[bridge]) != Some(VirtualKind::Bridge) {
             continue;
@@ -42,7 +43,7 @@ pub(super) fn resolve(drafts: &mut [Draft<'_>], members: &Members, report: &mut 
         }
         let of_bridge = Wishes::read(&drafts[bridge], report);
         if of_bridge.says_anything() {
-            let upper = uppers(&drafts[bridge], drafts);
+            let upper = uppers.get(&drafts[bridge].place).cloned().unwrap_or_default();
             let own = Wishes { vids: Some(upper), ..of_bridge.clone() };
             drafts[bridge].vlans = own.memberships(&mut left);
         }
@@ -72,13 +73,15 @@ fn without_effect(draft: &Draft<'_>, report: &mut Report) {
     }
 }
 
-/// The VLANs of the links that stand on a bridge.
-fn uppers(bridge: &Draft<'_>, drafts: &[Draft<'_>]) -> Vec<(u16, u16)> {
-    let ids = drafts.iter().filter_map(|draft| match &draft.kind {
-        Some(Kind::Vlan { parent: Some(parent), id, .. }) if *parent == bridge.place => Some((*id, *id)),
-        _ => None,
-    });
-    ids.filter(|(id, _)| *id > 0).collect()
+/// The VLANs that stand on each link.
+fn uppers(drafts: &[Draft<'_>]) -> HashMap<Place, Vec<(u16, u16)>> {
+    let mut uppers: HashMap<Place, Vec<(u16, u16)>> = HashMap::new();
+    for draft in drafts {
+        if let Some(Kind::Vlan { parent: Some(parent), id: id @ 1.., .. }) = &draft.kind {
+            uppers.entry(parent.clone()).or_default().push((*id, *id));
+        }
+    }
+    uppers
 }
 
 impl Wishes {
