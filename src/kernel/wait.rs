@@ -1,4 +1,4 @@
-//! Waiting for the kernel: for a link to appear, for duplicate address detection to end.
+//! Waiting for the kernel: for a link to appear, for duplicate address detection to end, for a bridge's ports to forward.
 //!
 //! Theory: subscribe first, then look, then sleep until something is said, look again. What is said is not even read:
 //! that something changed is enough, and looking again costs less than getting the order of events right. Nothing that
@@ -21,6 +21,8 @@ use std::time::{Duration, Instant};
 
 const RTNLGRP_LINK: u32 = 1;
 const RTNLGRP_IPV6_IFADDR: u32 = 9;
+const BR_STATE_LISTENING: u8 = 1;
+const BR_STATE_LEARNING: u8 = 2;
 
 /// Waits until there is a link of that name.
 pub(super) fn for_link(
@@ -58,6 +60,29 @@ pub(super) fn for_dad(
         }
         Ok(!tentative || !seen.carrier)
     })
+}
+
+/// Waits until no port of a bridge listens or learns (`BR_STATE_*`, `linux/if_bridge.h`); when that takes too long, goes on.
+pub(super) fn for_forwarding(
+    namespace: &Namespace,
+    asking: &mut Session,
+    bridge: LinkName,
+    limit: Duration,
+) -> Result<(), Error> {
+    let mut hearing = Session::open_for(namespace, &[RTNLGRP_LINK])?;
+    let what = || format!("the ports of {bridge} did not all forward");
+    let waited = until(&mut hearing, limit, what, || {
+        let index = look_up(asking, bridge)?.ok_or(Error::NoLink(bridge))?.index;
+        let ports = asking.dump(&request::link::dump(), |payload| link::read(payload)?.bridge_port_state(index))?;
+        Ok(!ports.iter().any(|state| [BR_STATE_LISTENING, BR_STATE_LEARNING].contains(state)))
+    });
+    match waited {
+        Err(late @ Error::Timeout { .. }) => {
+            log::info!("{late}, ignoring: traffic begins later");
+            Ok(())
+        }
+        other => other,
+    }
 }
 
 /// The link of that name, if there is one.

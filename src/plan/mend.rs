@@ -6,7 +6,7 @@
 use super::Problem;
 use super::op::{Command, LinkSetting, Op, Phase, Plan};
 use super::simulate::step;
-use crate::model::{DesiredLink, Link, Place, Stanza, State};
+use crate::model::{DesiredLink, Link, Place, Stanza, State, VirtualKind};
 use std::time::Duration;
 
 pub(super) struct Draft {
@@ -75,24 +75,43 @@ impl Draft {
         }
     }
 
-    /// Gives a link the properties that `want` names, all but the up flag: drivers refuse some once it is up.
-    pub(super) fn mend_down(&mut self, place: &Place, want: &Link) {
+    /// Gives a link the properties that `want` names, all but the up flag: drivers refuse some once it is up. `was` is what was
+    /// asked of it before.
+    ///
+    /// The master comes before what it has a say in: a bond's ports are as large as it is.
+    pub(super) fn mend_down(&mut self, place: &Place, want: &Link, was: Option<&Link>) {
         let have = self.now.link(place).cloned().unwrap_or_default();
-        let mut set = |set: LinkSetting| self.push(Op::SetLink { place: place.clone(), set });
-        if let Some(mtu) = want.mtu.filter(|_| have.mtu != want.mtu) {
-            set(LinkSetting::Mtu(mtu));
+        let a_bonds_port = |draft: &Self| {
+            let master = draft.now.link(place).and_then(|l| l.master);
+            master.and_then(|m| draft.virtual_kind(&Place::new(place.netns.clone(), m))) == Some(VirtualKind::Bond)
+        };
+        // Its bond has given it another one since.
+        if let Some(mac) = want.mac.filter(|_| have.mac != want.mac && !a_bonds_port(self)) {
+            self.set(place, LinkSetting::Mac(mac));
         }
-        if let Some(mac) = want.mac.filter(|_| have.mac != want.mac) {
-            set(LinkSetting::Mac(mac));
+        if let Some(mode) = want.addrgenmode.filter(|_| have.addrgenmode != want.addrgenmode) {
+            self.set(place, LinkSetting::AddrGenMode(mode));
+        }
+        self.join(place, want.master);
+        let mtu = self.now.link(place).and_then(|l| l.mtu);
+        if let Some(wanted) = want.mtu.filter(|_| mtu != want.mtu) {
+            self.set(place, LinkSetting::Mtu(wanted));
         }
         if let Some(alias) = want.alias.clone().filter(|_| have.alias != want.alias) {
-            set(LinkSetting::Alias(alias));
+            self.set(place, LinkSetting::Alias(alias));
         }
         for altname in want.altnames.difference(&have.altnames) {
-            set(LinkSetting::AddAltname(altname.clone()));
+            self.set(place, LinkSetting::AddAltname(altname.clone()));
         }
-        if want.master.is_some() && have.master != want.master {
-            set(LinkSetting::Master(want.master));
+        self.mend_options(place, want, |_| true);
+        self.mend_port(place, want);
+        self.mend_vlans(place, want);
+        if let Some(wg) = &want.wireguard {
+            let before = was.and_then(|w| w.wireguard.as_ref());
+            let moved = before.is_some_and(|before| !before.same_endpoints(wg));
+            if moved || !have.wireguard.is_some_and(|have| have.satisfies(wg)) {
+                self.set(place, LinkSetting::Wireguard(wg.clone()));
+            }
         }
     }
 

@@ -10,6 +10,7 @@
 //! This module is pure: it knows [`crate::model`] and neither files, nor the kernel, nor a clock.
 
 mod converge;
+mod join;
 mod mend;
 mod op;
 mod order;
@@ -22,7 +23,7 @@ mod teardown;
 mod text;
 
 pub use converge::converge;
-pub use op::{Command, LinkSetting, Op, Phase, Plan};
+pub use op::{Command, LinkSetting, Op, Phase, Plan, VlanRange};
 pub use own::{own, settle};
 pub use problem::Problem;
 pub use simulate::simulate;

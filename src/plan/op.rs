@@ -1,6 +1,9 @@
 //! [`Op`]: one change to one thing.
 
-use crate::model::{Address, Kind, LinkName, MacAddr, Netns, NetnsName, Place, Route, Rule, Sysctl};
+use crate::model::{
+    Address, Kind, LinkName, LinkOptions, MacAddr, Netns, NetnsName, Place, PortOf, Route, Rule, Sysctl, VirtualKind,
+    Wireguard,
+};
 use std::time::Duration;
 
 /// Changes in the order in which they are made.
@@ -123,6 +126,13 @@ pub enum Op {
         /// The longest wait.
         limit: Duration,
     },
+    /// Waits until no port of a bridge listens or learns any more. It is no error if that takes longer.
+    AwaitForwarding {
+        /// The bridge.
+        place: Place,
+        /// The longest wait.
+        limit: Duration,
+    },
     /// Runs a command of the user's.
     Run(Command),
 }
@@ -144,6 +154,43 @@ pub enum LinkSetting {
     AddAltname(String),
     /// One other name less.
     DeleteAltname(String),
+    /// Options of its kind.
+    Options {
+        /// The kind.
+        kind: VirtualKind,
+        /// Those that change.
+        options: LinkOptions,
+    },
+    /// Options of a port.
+    Port {
+        /// Of what it is a port.
+        of: PortOf,
+        /// Those that change.
+        options: LinkOptions,
+    },
+    /// Membership in VLANs; of one that it is in already, as what.
+    AddVlans(VlanRange),
+    /// An end to it.
+    DeleteVlans(VlanRange),
+    /// How IPv6 link-local addresses are made (`enum in6_addr_gen_mode`).
+    AddrGenMode(u8),
+    /// WireGuard's keys and peers, all at once.
+    Wireguard(Box<Wireguard>),
+}
+
+/// VLANs in a row that are alike.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct VlanRange {
+    /// The first one.
+    pub first: u16,
+    /// The last one; the first again when there is but one.
+    pub last: u16,
+    /// Whether frames without a tag come in as this one; then it is one alone.
+    pub pvid: bool,
+    /// Whether frames leave without a tag.
+    pub untagged: bool,
+    /// Whether the link is the bridge itself rather than a port.
+    pub of_the_bridge: bool,
 }
 
 /// A line of the user's, for `/bin/sh -c`.
@@ -207,7 +254,8 @@ impl Op {
             | Op::ChangeAddress { place, .. }
             | Op::DeleteAddress { place, .. }
             | Op::AwaitLink(place)
-            | Op::AwaitDad { place, .. } => Some(&place.netns),
+            | Op::AwaitDad { place, .. }
+            | Op::AwaitForwarding { place, .. } => Some(&place.netns),
             Op::AddRoute { netns, .. }
             | Op::ReplaceRoute { netns, .. }
             | Op::DeleteRoute { netns, .. }

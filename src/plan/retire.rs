@@ -120,7 +120,13 @@ fn restore_as(draft: &mut Draft, home: &Place, name: LinkName, link: &Link, befo
         draft.note(format!("{name} was a port of {lost}, which is gone"));
     }
     let alias = link.alias.clone().or_else(|| have.alias.as_ref().map(|_| String::new()));
-    draft.mend_down(home, &Link { alias, master, ..link.clone() });
+    if link.master.is_none() && have.master.is_some() {
+        draft.set(home, LinkSetting::Master(None));
+    }
+    // What a port of a master that is gone was like means nothing; keys are nobody's to restore.
+    let (port, vlans) =
+        if master == link.master { (link.port.clone(), link.vlans.clone()) } else { Default::default() };
+    draft.mend_down(home, &Link { alias, master, port, vlans, wireguard: None, ..link.clone() }, None);
     draft.mend_up(home, link);
     let now = draft.now.netns.get(&Netns::Host).cloned().unwrap_or_default();
     for address in before.addresses_of(name) {
