@@ -9,8 +9,7 @@ use super::draft::Draft;
 use super::inherit::Settled;
 use super::kind::simple::name;
 use super::kind::{bridge, vlan};
-use super::ports::{MAX_PATTERNS, Wanted};
-use super::regex::Regex;
+use super::ports::{Expression, MAX_PATTERNS, Wanted};
 use super::report::Report;
 use super::select::Selected;
 use super::value::{Part, only_word, words};
@@ -34,7 +33,7 @@ struct Master {
 /// Ports by an expression, which are found when everything else is known.
 pub(super) struct Pattern<'a> {
     master: Master,
-    regex: Regex,
+    expression: Expression,
     part: Part<'a>,
 }
 
@@ -129,8 +128,8 @@ impl<'a> Assembly<'a> {
         for (master, wanted) in master.into_iter().cycle().zip(wanted) {
             match wanted {
                 Wanted::Link(part) => self.port(master, part, report),
-                Wanted::Matching(regex, part) if self.patterns.len() < MAX_PATTERNS => {
-                    self.patterns.push(Pattern { master, regex, part });
+                Wanted::Matching(expression, part) if self.patterns.len() < MAX_PATTERNS => {
+                    self.patterns.push(Pattern { master, expression, part });
                 }
                 Wanted::Matching(_, part) => {
                     report.push(part.error(format!("more than {MAX_PATTERNS} expressions")));
@@ -287,7 +286,7 @@ impl<'a> Assembly<'a> {
                 self.files.machine.links().iter().copied().chain(inside.map(|draft| draft.place.link)).collect();
             let found: Vec<LinkName> = names
                 .into_iter()
-                .filter(|name| pattern.regex.matches(*name) && self.is_free(*name, &pattern))
+                .filter(|name| pattern.expression.matches(*name) && self.is_free(*name, &pattern))
                 .collect();
             let taken: Vec<String> =
                 found.iter().filter(|name| !self.has(**name)).map(|name| format!("`{name}`")).collect();

@@ -85,13 +85,18 @@ fn shared<'a>(settled: &Settled<'_>, label: Option<&'a str>, report: &mut Report
     let (mask, cast, peer, scope) =
         (word(Key::Netmask), word(Key::Broadcast), word(Key::Pointopoint), word(Key::Scope));
     Shared {
-        // In a stanza of both families the mask is that of the first.
-        netmask: mask.and_then(|word| report.take(netmask(word))),
+        // In a stanza of both families the mask is that of its IPv4 addresses, if it has any.
+        netmask: mask.filter(|_| !settled.both || has_ipv4(settled)).and_then(|word| report.take(netmask(word))),
         broadcast: cast.and_then(|word| report.take(broadcast(word))).unwrap_or(Broadcast::Ones),
         peer: peer.and_then(|word| report.take(pointopoint(word))),
         scope: scope.and_then(|word| report.take(self::scope(word))),
         label,
     }
+}
+
+/// Whether a stanza of both families has an IPv4 address.
+pub(super) fn has_ipv4(settled: &Settled<'_>) -> bool {
+    settled.all(Key::Address).any(|opt| !opt.value.value.contains(':'))
 }
 
 /// `ADDRESS[/PREFIX]`; the classful mask if none is given at all.

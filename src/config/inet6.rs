@@ -1,7 +1,7 @@
 //! `inet6 static`: addresses, duplicate address detection, the default route and the kernel settings that go with them
 //! (interfaces(5), "INET6 ADDRESS FAMILY"; the kernel's ip-sysctl).
 
-use super::inet::scope;
+use super::inet::{has_ipv4, scope};
 use super::inherit::Settled;
 use super::options::Key;
 use super::report::Report;
@@ -41,7 +41,7 @@ pub(super) fn evaluate<'a>(settled: &Settled<'a>, link: LinkName, alias: bool, r
     let (netmask, scope) = (word(Key::Netmask), word(Key::Scope));
     let attempts = attempts.and_then(|word| report.take(word.number(0, 1_000_000))).unwrap_or(DAD_ATTEMPTS);
     let interval = interval.and_then(|word| report.take(seconds(word))).unwrap_or(DAD_INTERVAL);
-    let netmask = netmask.filter(|_| !settled.both).and_then(|word| report.take(prefix(word)));
+    let netmask = netmask.filter(|_| !settled.both || !has_ipv4(settled)).and_then(|word| report.take(prefix(word)));
     let preferred_lifetime = preferred_lifetime(settled, report);
     if let Some(word) = scope {
         ignored_scope(word, report);

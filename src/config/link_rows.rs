@@ -38,13 +38,11 @@ const fn refused(name: &'static str, why: &'static str) -> Def {
     Def { status: Status::Refused(why), ..ignored(name, "") }
 }
 
-const STP: &str = "mstpd is not run; the kernel's own STP is `bridge-stp`";
-
 /// Every known one.
 #[rustfmt::skip]
 pub(super) static LINK_OPTIONS: &[Def] = &[
     // bridge-utils
-    many("bridge-ports", "the ports; `none`, `all`, `regex RE…`, `noregex`"),
+    many("bridge-ports", "the ports; `none`, `all`, `regex RE… noregex`, `glob NAME1-9… noglob`"),
     one("bridge-hw", "the bridge's hardware address, or the link that it is taken from"),
     one("bridge-vlan-aware", "`yes` filters by VLAN"),
     one("bridge-waitport", "seconds to wait for ports to appear, and which"),
@@ -74,7 +72,6 @@ pub(super) static LINK_OPTIONS: &[Def] = &[
     one("bridge-multicast-flood", "`on` or `off`, in a port's own stanza"),
     one("bridge-broadcast-flood", "`on` or `off`, in a port's own stanza"),
     one("bridge-arp-nd-suppress", "`on` or `off`, in a port's own stanza"),
-    ignored("mstpctl-stp", STP),
     // ifenslave
     with(&["slaves", "bond-ports", "bond-members"], many("bond-slaves", "the slaves; `none`, `all`")),
     one("bond-mode", "by name or number"),

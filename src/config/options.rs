@@ -185,6 +185,10 @@ static PREFIXES: &[Def] = &[
     ignored("ethernet-", ETHTOOL),
     ignored("offload-", ETHTOOL),
     ignored("ethtool-", ETHTOOL),
+    ignored("mstpctl-", "mstpd is not run; the kernel's own STP is `bridge-stp`"),
+    ignored("batman-", "B.A.T.M.A.N. is not supported; use an `up` command"),
+    ignored("mpls-", "MPLS is not supported; use an `up` command"),
+    ignored("ovs-", "Open vSwitch is not supported"),
 ];
 
 /// The longest name in the table, and more.

@@ -4,6 +4,7 @@ use super::inherit::Settled;
 use super::regex::Regex;
 use super::report::Report;
 use super::value::{Part, words};
+use crate::model::LinkName;
 
 /// How many expressions one namespace may have: each is held against every link of the machine.
 pub(super) const MAX_PATTERNS: usize = 100;
@@ -17,10 +18,38 @@ pub(super) enum Wanted<'a> {
     /// One link.
     Link(Part<'a>),
     /// Every link whose name matches.
-    Matching(Regex, Part<'a>),
+    Matching(Expression, Part<'a>),
 }
 
-/// The ports of a bridge. The first word after `regex` and those up to `noregex` are expressions.
+/// What names are held against.
+pub(super) enum Expression {
+    Regex(Regex),
+    /// `swp1-52.100` of ifupdown2.
+    Range {
+        before: String,
+        low: u32,
+        high: u32,
+        after: String,
+    },
+}
+
+impl Expression {
+    /// Whether a whole name matches.
+    pub fn matches(&self, name: LinkName) -> bool {
+        match self {
+            Self::Regex(regex) => regex.matches(name),
+            Self::Range { before, low, high, after } => {
+                let middle =
+                    name.as_str().strip_prefix(before.as_str()).and_then(|rest| rest.strip_suffix(after.as_str()));
+                let digits = middle.filter(|digits| digits.bytes().all(|byte| byte.is_ascii_digit()));
+                digits.and_then(|digits| digits.parse().ok()).is_some_and(|number| (*low..=*high).contains(&number))
+            }
+        }
+    }
+}
+
+/// The ports of a bridge. Words between `regex` and `noregex` are expressions, those between
+/// `glob` and `noglob` ranges (ifupdown2).
 pub(super) fn of_bridge<'a>(settled: &[Settled<'a>], report: &mut Report) -> Vec<Wanted<'a>> {
     let mut all = Vec::new();
     for settled in settled {
@@ -28,21 +57,43 @@ pub(super) fn of_bridge<'a>(settled: &[Settled<'a>], report: &mut Report) -> Vec
         if matches!(words[..], [only] if only.text == "none") {
             continue;
         }
-        let mut expressions = false;
+        let mut mode = Mode::Names;
         for word in words {
             match word.text {
-                "regex" => expressions = true,
-                "noregex" => expressions = false,
+                "regex" => mode = Mode::Regexes,
+                "glob" => mode = Mode::Ranges,
+                "noregex" | "noglob" => mode = Mode::Names,
                 "all" => {
                     all.extend(matching(ALL_OF_A_BRIDGE, word, report));
-                    expressions = false;
+                    mode = Mode::Names;
                 }
-                text if expressions => all.extend(matching(text, word, report)),
+                text if mode == Mode::Regexes => all.extend(matching(text, word, report)),
+                text if mode == Mode::Ranges => {
+                    all.push(range(text).map_or(Wanted::Link(word), |range| Wanted::Matching(range, word)));
+                }
                 _ => all.push(Wanted::Link(word)),
             }
         }
     }
     all
+}
+
+/// What words mean.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Mode {
+    Names,
+    Regexes,
+    Ranges,
+}
+
+/// `BEFORElow-highAFTER`
+fn range(text: &str) -> Option<Expression> {
+    let (head, tail) = text.split_once('-')?;
+    let before = head.trim_end_matches(|c: char| c.is_ascii_digit());
+    let after = tail.trim_start_matches(|c: char| c.is_ascii_digit());
+    let low = head.get(before.len()..)?.parse().ok()?;
+    let high = tail.get(..tail.len() - after.len())?.parse().ok()?;
+    Some(Expression::Range { before: before.to_owned(), low, high, after: after.to_owned() })
 }
 
 /// The slaves of a bond.
@@ -61,5 +112,5 @@ pub(super) fn of_bond<'a>(settled: &[Settled<'a>], report: &mut Report) -> Vec<W
 
 fn matching<'a>(text: &str, word: Part<'a>, report: &mut Report) -> Option<Wanted<'a>> {
     let regex = Regex::parse(text).map_err(|why| word.error(why));
-    report.take(regex).map(|regex| Wanted::Matching(regex, word))
+    report.take(regex).map(|regex| Wanted::Matching(Expression::Regex(regex), word))
 }

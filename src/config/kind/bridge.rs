@@ -7,7 +7,7 @@
 use super::super::inherit::Settled;
 use super::super::report::Report;
 use super::super::value::{Part, only_word, words};
-use super::{Reader, yes_or_no};
+use super::Reader;
 use std::time::Duration;
 
 /// The kernel's forward delay when nothing is said, in seconds.
@@ -24,8 +24,8 @@ const AGEING: (f64, f64) = (0.0, 10_000_000.0);
 
 /// Reads the options of the bridge itself.
 pub(super) fn read(reader: &mut Reader<'_, '_>) {
-    let aware = reader.word("bridge-vlan-aware").and_then(|word| reader.report.take(yes_or_no(word)));
-    reader.set_number("vlan_filtering", aware.unwrap_or(false).into());
+    // A bridge that is made does not filter, and not every kernel can be told so.
+    reader.take("bridge-vlan-aware", "vlan_filtering");
     reader.take("bridge-stp", "stp_state");
     let stp = reader.number_of("stp_state") == Some(1);
     seconds("bridge-ageing", "ageing_time", AGEING, reader);
