@@ -41,7 +41,10 @@ impl Expression {
             Self::Range { before, low, high, after } => {
                 let middle =
                     name.as_str().strip_prefix(before.as_str()).and_then(|rest| rest.strip_suffix(after.as_str()));
-                let digits = middle.filter(|digits| digits.bytes().all(|byte| byte.is_ascii_digit()));
+                let plain = |digits: &&str| {
+                    digits.bytes().all(|byte| byte.is_ascii_digit()) && (digits.len() == 1 || !digits.starts_with('0'))
+                };
+                let digits = middle.filter(plain);
                 digits.and_then(|digits| digits.parse().ok()).is_some_and(|number| (*low..=*high).contains(&number))
             }
         }
