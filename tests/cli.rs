@@ -514,3 +514,32 @@ fn a_drop_in_is_put_and_taken_away_and_a_foreign_one_is_left() {
     bad(78, &["--root", at, "enable", "nginx.socket"]);
     std::fs::remove_dir_all(&root).unwrap();
 }
+
+#[test]
+fn a_nic_that_was_renamed_inside_comes_back_under_its_own_name() {
+    world(|| {
+        let before = host();
+        interfaces(&STATIC.replace("gateway 192.0.2.1", "hwaddress 02:00:00:00:00:77"));
+        good(&["start", "web"]);
+        sh("ip -n web link set eth0 down; ip -n web link set eth0 name lan7");
+        good(&["stop", "web"]);
+        assert_untouched(&before);
+    });
+}
+
+#[test]
+fn a_reload_mends_what_somebody_changed_in_the_kernel() {
+    world(|| {
+        interfaces(STATIC);
+        good(&["start", "web"]);
+        assert!(good(&["reload", "web"]).contains("nothing to do"));
+        for damage in ["address delete 192.0.2.10/24 dev eth0", "-6 route delete default", "link set eth0 down"] {
+            sh(&format!("ip -n web {damage}"));
+            assert!(!good(&["reload", "web"]).contains("nothing to do"), "{damage}");
+            assert_eq!(addresses("web", "eth0"), ["192.0.2.10/24", "2001:db8::10/64"], "{damage}");
+            assert_eq!(ip_json("-n web -6 route show default")[0]["gateway"], "2001:db8::1", "{damage}");
+            assert!(good(&["reload", "web"]).contains("nothing to do"), "{damage}");
+        }
+        good(&["stop", "web"]);
+    });
+}

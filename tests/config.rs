@@ -53,8 +53,8 @@ impl Surroundings for Machine {
         self.links.iter().find(|(name, _)| name == link)?.1.get(variable).cloned()
     }
 
-    fn altnames(&self) -> Vec<(String, LinkName)> {
-        self.altnames.clone()
+    fn by_altname(&self, name: &str) -> Option<LinkName> {
+        self.altnames.iter().find(|(altname, _)| altname == name).map(|(_, link)| *link)
     }
 
     fn map(&self, script: &str, argument: &str, lines: &[String]) -> Result<String, String> {

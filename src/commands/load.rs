@@ -8,7 +8,7 @@ use crate::plan::Problem;
 use crate::system::journal;
 use anyhow::Result;
 use std::cell::OnceCell;
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::io::Write;
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -83,20 +83,19 @@ struct Machine<'a> {
 
 /// The links that there are.
 struct Known {
-    host: Vec<LinkName>,
+    host: HashSet<LinkName>,
     /// Those of the host and the namespace.
     all: Vec<LinkName>,
-    altnames: Vec<(String, LinkName)>,
+    altnames: HashMap<String, LinkName>,
 }
 
 impl Machine<'_> {
     fn known(&self) -> &Known {
         self.links.get_or_init(|| {
             let mut links = look::links(&Netns::Host);
-            let host: Vec<LinkName> = links.iter().map(|(name, _)| *name).collect();
-            let seen: HashSet<LinkName> = host.iter().copied().collect();
+            let host: HashSet<LinkName> = links.iter().map(|(name, _)| *name).collect();
             let inside = look::links(&Netns::Named(self.netns.clone()));
-            links.extend(inside.into_iter().filter(|(name, _)| !seen.contains(name)));
+            links.extend(inside.into_iter().filter(|(name, _)| !host.contains(name)));
             let all = links.iter().map(|(name, _)| *name).collect();
             let altnames =
                 links.into_iter().flat_map(|(name, others)| others.into_iter().map(move |other| (other, name)));
@@ -110,8 +109,10 @@ impl Surroundings for Machine<'_> {
         self.known().all.clone()
     }
 
-    fn altnames(&self) -> Vec<(String, LinkName)> {
-        self.known().altnames.clone()
+    fn by_altname(&self, name: &str) -> Option<LinkName> {
+        // The links of the host are there without asking the kernel for all of them.
+        let is_link = !name.contains('/') && Path::new("/sys/class/net").join(name).exists();
+        if is_link { None } else { self.known().altnames.get(name).copied() }
     }
 
     fn attribute(&self, link: &LinkName, variable: &str) -> Option<String> {

@@ -8,6 +8,7 @@ mod load;
 mod look;
 mod plan;
 mod run;
+mod stamp;
 mod start;
 mod status;
 mod stop;

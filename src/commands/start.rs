@@ -4,8 +4,8 @@
 //! anything. When that fails, or was killed, the record is torn down like a finished start: there is no scripted undo.
 
 use super::load::{load_when_there, problems};
-use super::look::{identity, is_left_over, is_ours, look, refuse_foreign};
-use super::stop;
+use super::look::{identity, is_left_over, is_ours, look, refuse_foreign, wanted};
+use super::{stamp, stop};
 use crate::apply::{apply, apply_all};
 use crate::kernel::{Kernel, netns};
 use crate::model::{Desired, Netns, NetnsName, NetnsState, Owned, State};
@@ -45,6 +45,7 @@ fn start_locked(root: &Path, name: &NetnsName) -> Result<()> {
     let host = host_of(&current);
     let plan = converge(current, &desired, None).map_err(|p| problems(&loaded, &p))?;
     record.progress = Progress::Unfinished;
+    let shared = Arc::clone(&desired);
     record.write_owned(name, &own(&host, desired, &plan, None))?;
     plan.notes.iter().for_each(|note| log::warn!("{note}"));
     if let Err(failed) = apply(&mut Kernel::new(), &plan) {
@@ -56,6 +57,7 @@ fn start_locked(root: &Path, name: &NetnsName) -> Result<()> {
     }
     record.progress = Progress::Complete;
     record.write(name)?;
+    stamp::make(root, name, &loaded, wanted(name, Some(&record), None, Some(&shared)));
     log::info!("{name} is up: {}", report::summary(&plan));
     Ok(())
 }
@@ -111,15 +113,21 @@ fn reload_locked(root: &Path, name: &NetnsName) -> Result<()> {
         }
         bail!("{name} is not up: start it first (systemctl start systemd-netns@{name})");
     };
+    if stamp::holds(root, name) {
+        log::info!("{name}: nothing to do");
+        return Ok(());
+    }
     let (desired, loaded) = load_when_there(root, name)?;
     let owned = record.owned(name, Some(&desired))?;
     let current = look(name, Some(&record), owned.as_ref(), Some(&desired))?.state;
     let host = host_of(&current);
     let plan = converge(current, &desired, owned.as_ref()).map_err(|p| problems(&loaded, &p))?;
     if plan.is_empty() && owned.as_ref().is_some_and(|o| Arc::ptr_eq(&o.desired, &desired)) {
+        stamp::make(root, name, &loaded, wanted(name, Some(&record), owned.as_ref(), None));
         log::info!("{name}: nothing to do");
         return Ok(());
     }
+    stamp::remove(name);
     let previous = owned.as_ref().map(|o| Arc::clone(&o.desired));
     let mut owned = own(&host, desired, &plan, owned);
     record.write_owned(name, &owned)?;
@@ -131,6 +139,7 @@ fn reload_locked(root: &Path, name: &NetnsName) -> Result<()> {
     }
     settle(&mut owned);
     record.write_owned(name, &owned)?;
+    stamp::make(root, name, &loaded, wanted(name, Some(&record), Some(&owned), None));
     log::info!("{name} is in line with its files: {}", report::summary(&plan));
     Ok(())
 }

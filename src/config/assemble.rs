@@ -279,7 +279,9 @@ impl<'a> Assembly<'a> {
                 self.borrow(bridge, &one.span, None);
                 let kind = Kind::Veth { peer: Some(place.clone()) };
                 let altname = altname(self.files.netns, one.link);
-                self.add(Draft { master: Some(bridge), altname, ..Draft::new(host.clone(), span, Some(kind)) });
+                let fixed_mac = stable::port_mac(self.files.netns, one.link);
+                let end = Draft::new(host.clone(), span, Some(kind));
+                self.add(Draft { master: Some(bridge), altname, fixed_mac, ..end });
                 new(Some(Kind::Veth { peer: Some(host) }))
             }
             Shape::Pair { peer, span } => {

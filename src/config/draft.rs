@@ -29,13 +29,13 @@ pub(super) struct Draft<'a> {
     pub vlans: Option<BTreeSet<BridgeVlan>>,
     pub wait: Option<Duration>,
     pub wireguard: Option<Box<Wireguard>>,
-    /// The hardware address that it has if no `hwaddress` says another.
-    pub hardware: Option<MacAddr>,
     /// The MTU that its master gives it, if any, and whether it does so after the link's own stanzas.
     pub master_mtu: Option<(Option<u32>, bool)>,
     /// The options of its stanzas that are about kinds of links.
     pub settings: Vec<Setting<'a>>,
     pub from: Option<LinkName>,
+    /// Its hardware address, where no stanza has a say in it.
+    pub fixed_mac: Option<MacAddr>,
     /// It stays on the host, and is not ours.
     pub borrowed: bool,
     /// `vlan-raw-device` names its parent.
@@ -64,10 +64,10 @@ impl<'a> Draft<'a> {
             vlans: None,
             wait: None,
             wireguard: None,
-            hardware: None,
             master_mtu: None,
             settings: Vec::new(),
             from: None,
+            fixed_mac: None,
             borrowed: false,
             raw: false,
             stanzas: Vec::new(),
@@ -86,7 +86,7 @@ impl<'a> Draft<'a> {
             kind: self.kind.clone(),
             up: self.up,
             mtu,
-            mac: self.mac(report).or(self.hardware),
+            mac: self.mac(report).or(self.fixed_mac),
             alias: self.stanzas.iter().rev().find_map(|stanza| stanza.wishes.alias.clone()),
             master: self.master,
             port: self.port.clone(),

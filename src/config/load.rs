@@ -6,13 +6,14 @@ use super::draft::{self, Draft};
 use super::environment::Names;
 use super::files::Sources;
 use super::inherit::Ifaces;
+use super::inputs::{Input, RecordingFiles};
 use super::mapping::Mappings;
 use super::members;
 use super::pairs::{self, Pair};
 use super::report::Report;
 use super::resolv::Dns;
 use super::select::{self, Machine, Renames};
-use super::surroundings::Surroundings;
+use super::surroundings::{Surroundings, Watched};
 use super::value::shown;
 use crate::interfaces::Files as FileAccess;
 use crate::interfaces::diagnostic::{Diagnostic, Severity, Span};
@@ -20,6 +21,7 @@ use crate::interfaces::files::OsFiles;
 use crate::interfaces::pattern::Glob;
 use crate::interfaces::syntax::Stanza;
 use crate::model::{Desired, LinkName, Netns, NetnsName, Place, Presence, Rule};
+use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -42,6 +44,8 @@ pub struct Loaded {
     pub dns: Vec<Dns>,
     /// The files that were read, as the user knows them.
     pub files: Vec<PathBuf>,
+    /// All that this was worked out from; none where it depends on more than files, such as the links that a pattern finds.
+    pub inputs: Option<Vec<Input>>,
 }
 
 impl Loaded {
@@ -53,9 +57,13 @@ impl Loaded {
 
 /// Reads the files of a namespace below `root` and says what they mean.
 pub fn load(root: &Path, netns: &NetnsName, surroundings: &dyn Surroundings) -> Loaded {
+    let asked = RefCell::new(Vec::new());
     let host = OsFiles::new().below(root);
-    let inner = host.clone().in_netns(netns.as_str());
-    load_from(&inner, &host, netns, surroundings)
+    let inner = RecordingFiles::new(host.clone().in_netns(netns.as_str()), &asked);
+    let host = RecordingFiles::new(host, &asked);
+    let watched = Watched::new(surroundings);
+    let loaded = load_from(&inner, &host, netns, &watched);
+    Loaded { inputs: (!watched.was_asked()).then(|| asked.take()), ..loaded }
 }
 
 /// The same of any files: `access` as the namespace sees them, `host` as the host does.
@@ -99,7 +107,7 @@ pub fn load_from(
     let desired = finish(netns, drafts, &machine, &mut report);
     let paths = sources.paths();
     let desired = Some(desired).filter(|_| !report.has_errors());
-    Loaded { desired, diagnostics: report.finish(&paths), spans, awaited, dns, files: paths }
+    Loaded { desired, diagnostics: report.finish(&paths), spans, awaited, dns, files: paths, inputs: None }
 }
 
 /// Adds the stanzas of the host's ends: those of the namespace's own `links` file, else those of the host's file.

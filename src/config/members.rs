@@ -90,7 +90,9 @@ fn bridge(at: usize, drafts: &mut [Draft<'_>], members: &Members, machine: &Mach
     if members.ports(at).is_empty() {
         drafts[at].wait = None;
     }
-    drafts[at].hardware = hardware(at, drafts, members, machine, report);
+    if let Some(mac) = hardware(at, drafts, members, machine, report) {
+        drafts[at].fixed_mac = Some(mac);
+    }
     for (name, word) in [("bridge-pathcost", "cost"), ("bridge-portprio", "priority")] {
         for opt in lines(&drafts[at], name).into_iter().take(1) {
             let words: Vec<Part<'_>> = words(opt).collect();

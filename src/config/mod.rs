@@ -54,6 +54,7 @@ mod guess;
 mod inet;
 mod inet6;
 mod inherit;
+mod inputs;
 mod kind;
 mod link_options;
 mod link_rows;
@@ -78,6 +79,7 @@ mod tunnel;
 mod value;
 
 pub use files::list;
+pub use inputs::Input;
 pub use load::{Loaded, host_links, load, load_from};
 pub use resolv::Dns;
 pub use surroundings::{Nothing, Surroundings};

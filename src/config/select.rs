@@ -12,32 +12,30 @@ use crate::interfaces::diagnostic::{Diagnostic, Span, Word};
 use crate::interfaces::pattern::{Glob, Selector};
 use crate::interfaces::syntax::Stanza;
 use crate::model::LinkName;
+use std::cell::OnceCell;
 use std::collections::{HashMap, HashSet};
 
 /// The machine, with its links asked for once.
 pub(super) struct Machine<'s> {
     pub surroundings: &'s dyn Surroundings,
-    links: Vec<LinkName>,
-    known: HashSet<LinkName>,
-    altnames: HashMap<String, LinkName>,
+    links: OnceCell<Vec<LinkName>>,
+    known: OnceCell<HashSet<LinkName>>,
 }
 
 impl<'s> Machine<'s> {
     pub fn new(surroundings: &'s dyn Surroundings) -> Self {
-        let links = surroundings.links();
-        let known = links.iter().copied().collect();
-        let altnames = surroundings.altnames().into_iter().collect();
-        Self { surroundings, links, known, altnames }
+        Self { surroundings, links: OnceCell::new(), known: OnceCell::new() }
     }
 
-    /// All links.
+    /// The links of the machine, looked up when something asks first.
     pub fn links(&self) -> &[LinkName] {
-        &self.links
+        self.links.get_or_init(|| self.surroundings.links())
     }
 
     /// Whether there may be a link of that name: of a machine without any, nothing is known.
     pub fn may_have(&self, link: LinkName) -> bool {
-        self.links.is_empty() || self.known.contains(&link)
+        let known = self.known.get_or_init(|| self.links().iter().copied().collect());
+        known.is_empty() || known.contains(&link)
     }
 
     /// The name of a link that is called by one of its alternative names.
@@ -47,7 +45,7 @@ impl<'s> Machine<'s> {
 
     /// The link that has a name for an alternative one.
     pub fn by_altname(&self, name: &str) -> Option<LinkName> {
-        self.altnames.get(name).copied().filter(|_| !name.parse().is_ok_and(|name| self.known.contains(&name)))
+        self.surroundings.by_altname(name)
     }
 
     /// The MTU that a link has now.
@@ -62,7 +60,7 @@ impl<'s> Machine<'s> {
             None => glob.matches(link.as_str()),
             Some(variable) => self.surroundings.attribute(link, variable).is_some_and(|value| glob.matches(&value)),
         };
-        let found = self.links.iter().copied().filter(matches);
+        let found = self.links().iter().copied().filter(matches);
         match nth {
             None => found.collect(),
             Some(nth) => found.skip((nth as usize).saturating_sub(1)).take(1).collect(),

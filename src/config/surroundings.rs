@@ -1,6 +1,7 @@
 //! The questions that a configuration asks of the machine: which links there are, and what a mapping script answers.
 
 use crate::model::LinkName;
+use std::cell::Cell;
 
 /// What the meaning of the files depends on beside the files.
 pub trait Surroundings {
@@ -10,14 +11,54 @@ pub trait Surroundings {
     /// The variable of a pattern: `mac`, or a file of the link's folder in `/sys/class/net`, without its newline.
     fn attribute(&self, link: &LinkName, variable: &str) -> Option<String>;
 
-    /// Alternative names, each with the link that has it.
-    fn altnames(&self) -> Vec<(String, LinkName)> {
-        Vec::new()
+    /// The link that has a name for an alternative one; none if a link is called so.
+    fn by_altname(&self, _: &str) -> Option<LinkName> {
+        None
     }
 
     /// Runs the script of a `mapping` stanza with one argument and lines for its standard input. What it prints, or
     /// why it failed.
     fn map(&self, script: &str, argument: &str, lines: &[String]) -> Result<String, String>;
+}
+
+/// Surroundings that know whether anything was asked of them.
+pub(super) struct Watched<'s> {
+    surroundings: &'s dyn Surroundings,
+    asked: Cell<bool>,
+}
+
+impl<'s> Watched<'s> {
+    pub(super) fn new(surroundings: &'s dyn Surroundings) -> Self {
+        Self { surroundings, asked: Cell::new(false) }
+    }
+
+    pub(super) fn was_asked(&self) -> bool {
+        self.asked.get()
+    }
+}
+
+impl Surroundings for Watched<'_> {
+    fn links(&self) -> Vec<LinkName> {
+        self.asked.set(true);
+        self.surroundings.links()
+    }
+
+    fn attribute(&self, link: &LinkName, variable: &str) -> Option<String> {
+        self.asked.set(true);
+        self.surroundings.attribute(link, variable)
+    }
+
+    fn by_altname(&self, name: &str) -> Option<LinkName> {
+        let link = self.surroundings.by_altname(name);
+        // Every name is asked for; only a link that is found makes a difference.
+        self.asked.set(self.asked.get() || link.is_some());
+        link
+    }
+
+    fn map(&self, script: &str, argument: &str, lines: &[String]) -> Result<String, String> {
+        self.asked.set(true);
+        self.surroundings.map(script, argument, lines)
+    }
 }
 
 /// A machine without links, where scripts fail: for callers that only want to know names.

@@ -240,7 +240,10 @@ impl Virtual {
 
     /// Adds the options that ip-link(8) sends where none are given, and the kernel would choose otherwise.
     pub fn complete(&mut self) {
-        use VirtualKind::{Ip6gre, Ip6gretap, Ip6tnl};
+        use VirtualKind::{Ip6gre, Ip6gretap, Ip6tnl, Vxlan};
+        if self.kind == Vxlan && self.options.get("external") == Some(&LinkValue::Number(1)) {
+            self.options.entry("learning".into()).or_insert(LinkValue::Number(0));
+        }
         if matches!(self.kind, Ip6gre | Ip6gretap | Ip6tnl) {
             self.options.entry("hoplimit".into()).or_insert(LinkValue::Number(64));
             self.options.entry("encaplimit".into()).or_insert(LinkValue::Number(4));

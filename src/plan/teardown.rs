@@ -17,7 +17,7 @@ pub fn teardown(current: State, owned: &Owned) -> Plan {
         }
     }
     for taken in owned.taken.iter().rev() {
-        give_back(&mut draft, taken, &owned.before);
+        give_back(&mut draft, taken, owned);
     }
     for place in owned.made.iter().rev() {
         delete(&mut draft, place);

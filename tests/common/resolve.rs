@@ -34,8 +34,9 @@ impl Surroundings for Machine {
         })
     }
 
-    fn altnames(&self) -> Vec<(String, LinkName)> {
-        self.0.iter().map(|name| (format!("alt{name}"), *name)).collect()
+    fn by_altname(&self, name: &str) -> Option<LinkName> {
+        let link = name.strip_prefix("alt")?.parse().ok()?;
+        self.0.binary_search(&link).ok().map(|_| link)
     }
 
     fn map(&self, _: &str, argument: &str, lines: &[String]) -> Result<String, String> {

@@ -65,6 +65,10 @@ pub(super) fn read<'a>(reader: &mut Reader<'_, 'a>) -> Option<Option<(LinkName, 
             _ => reader.take_part(word, "ttl"),
         }
     }
+    if reader.kind == VirtualKind::Sit && reader.number_of("ttl").is_none() {
+        // ip-tunnel(8) says so of every tunnel; it is only here that the kernel would choose otherwise.
+        reader.set_number("ttl", 0);
+    }
     reader.take("tunnel-tos", "tos");
     reader.take("tunnel-pmtudisc", "pmtudisc");
     reader.take("encaplimit", "encaplimit");

@@ -197,10 +197,22 @@ impl Seen {
                 Some(kind) => {
                     let name = |index| place(None, index).map(|place| place.link);
                     let options = options::decode(kind, &self.info.data, name);
-                    Kind::Virtual(Virtual::new(kind, tied_to().filter(|_| has_parent(kind)), options))
+                    let parent = self.parent(kind).and_then(|index| place(self.nsid, index));
+                    Kind::Virtual(Virtual::new(kind, parent, options))
                 }
                 None => Kind::Other(other.to_owned()),
             },
+        }
+    }
+
+    /// The index of its parent. Of kinds that name it among their options the general attribute says something else.
+    fn parent(&self, kind: VirtualKind) -> Option<u32> {
+        match options::parent_attribute(kind) {
+            Some(attribute) => {
+                let (_, value) = view::attributes(&self.info.data).find(|(kind, _)| *kind == attribute)?;
+                Some(view::u32(value)).filter(|index| *index > 0)
+            }
+            None => self.stands_on.filter(|_| kind.needs_parent()),
         }
     }
 
@@ -215,11 +227,6 @@ impl Seen {
             name => VirtualKind::ALL.into_iter().find(|kind| kind.as_str() == name),
         }
     }
-}
-
-/// Whether what the kernel says that a link stands on is its parent.
-fn has_parent(kind: VirtualKind) -> bool {
-    kind.needs_parent() || kind.names_parent_as_dev()
 }
 
 /// The number in the answer to [`get_nsid`](super::super::request::link::get_nsid); none when there is none yet.

@@ -12,6 +12,7 @@ pub(super) mod address;
 pub(super) mod link;
 mod route;
 mod rule;
+mod stamp;
 
 use super::error::Error;
 use super::request;
@@ -20,11 +21,12 @@ use super::{Kernel, Opened};
 use crate::model::{LinkName, Netns, NetnsState, Place, State, Sysctl};
 use netlink_packet_route::AddressFamily;
 use nix::errno::Errno;
+use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::os::fd::AsFd;
 
 /// What to look at.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Wanted {
     /// The namespaces.
     pub netns: BTreeSet<Netns>,
