@@ -1,11 +1,11 @@
 //! What shall be done, as a value.
 //!
 //! A [`Plan`] is so specific that nothing is left to decide while it is carried out. The same [`Op`]s are read in
-//! three ways: `Display` prints the shell command that a person would type, [`simulate`] says what the kernel will make
+//! three ways: `Display` prints the shell command that a person would type, [`simulate()`] says what the kernel will make
 //! of it, and `kernel` asks the kernel for it. The five laws in `tests/laws.rs` hold the three together.
 //!
-//! [`converge`] goes from a current state to a desired one, [`teardown`] back to what was there before, from the record
-//! ([`own`]) and never from the configuration. There is no scripted undo: a failed start is torn down like a finished one.
+//! [`converge()`] goes from a current state to a desired one, [`teardown()`] back to what was there before, from the record
+//! ([`own()`]) and never from the configuration. There is no scripted undo: a failed start is torn down like a finished one.
 //!
 //! This module is pure: it knows [`crate::model`] and neither files, nor the kernel, nor a clock.
 
