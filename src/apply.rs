@@ -1,10 +1,11 @@
-//! Carries out a plan: requests to the kernel in runs as long as can be, commands of the user's between them.
+//! Carries out a plan: requests to the kernel in runs as long as can be, and between them what is done beside it, such as
+//! commands of the user's.
 //!
 //! Nothing is decided here. A start stops at the first failure; a stop goes on and collects.
 
 use crate::kernel::{Kernel, Namespace};
 use crate::plan::{Op, Plan};
-use crate::system::hook;
+use crate::system::{dhcp, hook, resolv};
 use anyhow::{Context, Error, Result};
 
 /// An operation that failed, and why.
@@ -20,7 +21,7 @@ impl From<Failed> for Error {
     fn from(failed: Failed) -> Self {
         match *failed.op {
             // Says by itself what it was.
-            Op::Run(_) => failed.error,
+            Op::Run(_) | Op::AwaitLease(_) => failed.error,
             op => failed.error.context(op.to_string()),
         }
     }
@@ -47,12 +48,12 @@ fn walk(kernel: &mut Kernel, plan: &Plan, stop: bool) -> Vec<Failed> {
     let mut rest = plan.ops.as_slice();
     while let Some(first) = rest.first() {
         let failed = match first {
-            Op::Run(command) => {
+            op if op.is_beside_the_kernel() => {
                 rest = &rest[1..];
-                run(command).err().map(|error| Failed { op: Box::new(first.clone()), error }).into_iter().collect()
+                effect(op).err().map(|error| Failed { op: Box::new(first.clone()), error }).into_iter().collect()
             }
             _ => {
-                let end = rest.iter().position(|op| matches!(op, Op::Run(_))).unwrap_or(rest.len());
+                let end = rest.iter().position(Op::is_beside_the_kernel).unwrap_or(rest.len());
                 let (run, after) = rest.split_at(end);
                 rest = after;
                 requests(kernel, run, stop)
@@ -72,6 +73,18 @@ fn requests(kernel: &mut Kernel, ops: &[Op], stop: bool) -> Vec<Failed> {
     let named =
         |f: crate::kernel::Failure| Some(Failed { op: Box::new(ops.get(f.index)?.clone()), error: f.error.into() });
     failures.into_iter().filter_map(named).collect()
+}
+
+/// What is done beside the kernel.
+fn effect(op: &Op) -> Result<()> {
+    match op {
+        Op::Run(command) => run(command),
+        Op::StartDhcp(asking) => dhcp::start(asking),
+        Op::AwaitLease(asking) => dhcp::await_lease(asking),
+        Op::StopDhcp(asking) => dhcp::stop(asking),
+        Op::SetResolv { netns, resolv } => resolv::set(netns, resolv.as_ref()),
+        _ => Ok(()),
+    }
 }
 
 fn run(command: &crate::plan::Command) -> Result<()> {

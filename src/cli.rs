@@ -2,7 +2,7 @@
 //!
 //! Man page and shell completions are generated from here.
 
-use crate::model::NetnsName;
+use crate::model::{Instance, NetnsName};
 use clap::{Args, Parser, Subcommand, ValueHint};
 use clap_complete::Shell;
 use std::ffi::OsString;
@@ -91,6 +91,16 @@ pub enum Command {
     },
     /// Run a command in a namespace, as ip netns exec does
     Run(Run),
+    /// What a client's unit runs
+    #[command(hide = true)]
+    Dhcp {
+        /// What to do
+        #[command(subcommand)]
+        act: DhcpAct,
+    },
+    /// Lay services' own files over those of /etc again, whenever the host replaces them
+    #[command(hide = true)]
+    WatchNames,
     /// Print the completions of a shell
     Completions {
         /// The shell
@@ -103,6 +113,24 @@ pub enum Command {
         #[arg(value_hint = ValueHint::DirPath)]
         directory: PathBuf,
     },
+}
+
+/// What is done with a client.
+#[derive(Debug, Subcommand)]
+pub enum DhcpAct {
+    /// Become the client
+    Run(Whose),
+    /// Give the lease back and end the client
+    Release(Whose),
+    /// Become the dhclient that gives the lease back
+    ReleaseInside(Whose),
+}
+
+/// Whose client.
+#[derive(Debug, Args)]
+pub struct Whose {
+    /// NAMESPACE:LINK:FAMILY
+    pub instance: Instance,
 }
 
 /// A namespace.

@@ -13,6 +13,10 @@ fn main() -> ExitCode {
         system::journal::start(log::LevelFilter::Info);
         return finish(commands::generator::run(args.next().as_deref()));
     }
+    if system::dhcp::view::is_script(Path::new(&program)) {
+        system::journal::start(log::LevelFilter::Info);
+        return finish(commands::lease::run(args));
+    }
     let cli = Cli::parse();
     system::journal::start(match cli.verbose {
         0 => log::LevelFilter::Info,

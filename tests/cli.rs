@@ -26,6 +26,8 @@ fn world(test: impl FnOnce() + Send) {
             ip address add 203.0.113.5/24 dev eth0
             ip -6 address add 2001:db8:1::5/64 dev eth0 nodad
             ip route add 198.51.100.0/24 via 203.0.113.1");
+        let ready = || sh("ip -6 route show table local").contains("2001:db8:1::5").then_some(());
+        eventually("eth0 is ready", ready);
         test();
     });
 }
@@ -74,7 +76,15 @@ fn host() -> Vec<String> {
 
 #[track_caller]
 fn assert_untouched(before: &[String]) {
-    let after = host();
+    // The kernel adds some routes a little after the address that they follow from.
+    let mut after = host();
+    for _ in 0..100 {
+        if after == before {
+            break;
+        }
+        std::thread::sleep(std::time::Duration::from_millis(50));
+        after = host();
+    }
     let only = |x: &[String], y: &[String]| x.iter().filter(|r| !y.contains(r)).cloned().collect::<Vec<_>>().join("\n");
     assert!(after == before, "lost:\n{}\nnew:\n{}", only(before, &after), only(&after, before));
     assert!(!Path::new("/run/netns/web").exists(), "the namespace is still there");
@@ -513,4 +523,47 @@ fn a_drop_in_is_put_and_taken_away_and_a_foreign_one_is_left() {
     assert!(link.exists());
     bad(78, &["--root", at, "enable", "nginx.socket"]);
     std::fs::remove_dir_all(&root).unwrap();
+}
+
+#[test]
+fn a_nic_that_was_renamed_inside_comes_back_under_its_own_name() {
+    world(|| {
+        let before = host();
+        interfaces(&STATIC.replace("gateway 192.0.2.1", "hwaddress 02:00:00:00:00:77"));
+        good(&["start", "web"]);
+        sh("ip -n web link set eth0 down; ip -n web link set eth0 name lan7");
+        good(&["stop", "web"]);
+        assert_untouched(&before);
+    });
+}
+
+#[test]
+fn a_reload_mends_what_somebody_changed_in_the_kernel() {
+    // A small namespace, and one so large that a reload takes its shortcut.
+    for routes in [0, 1000] {
+        changed_in_the_kernel(routes);
+    }
+}
+
+fn changed_in_the_kernel(routes: usize) {
+    world(|| {
+        let more: String =
+            (0..routes).map(|i| format!("    route 10.{}.{}.0/24 via 192.0.2.9\n", i / 250, i % 250)).collect();
+        let text = STATIC.replacen("    gateway", &format!("{more}    gateway"), 1);
+        interfaces(&text);
+        good(&["start", "web"]);
+        assert!(good(&["reload", "web"]).contains("nothing to do"));
+        for damage in ["address delete 192.0.2.10/24 dev eth0", "-6 route delete default", "link set eth0 down"] {
+            sh(&format!("ip -n web {damage}"));
+            assert!(!good(&["reload", "web"]).contains("nothing to do"), "{damage}");
+            assert_eq!(addresses("web", "eth0"), ["192.0.2.10/24", "2001:db8::10/64"], "{damage}");
+            assert_eq!(ip_json("-n web -6 route show default")[0]["gateway"], "2001:db8::1", "{damage}");
+            assert!(good(&["reload", "web"]).contains("nothing to do"), "{damage}");
+            assert!(good(&["reload", "web"]).contains("nothing to do"), "{damage}");
+        }
+        interfaces(&text.replace("192.0.2.10", "192.0.2.12"));
+        good(&["reload", "web"]);
+        assert_eq!(addresses("web", "eth0"), ["192.0.2.12/24", "2001:db8::10/64"]);
+        good(&["stop", "web"]);
+    });
 }

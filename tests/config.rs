@@ -2,7 +2,7 @@
 //!
 //! A case is a folder under `tests/fixtures/config/`: a root with `etc/netns/web/network/interfaces` and whatever else
 //! it needs, and `machine`, what the configuration sees of the machine: `link NAME [VARIABLE=VALUE]…` and
-//! `map SCRIPT ARGUMENT OUTPUT`. `expected.txt` is what there is to say, then what is desired.
+//! `map SCRIPT ARGUMENT OUTPUT`, and `programs NAME…`, which are installed. `expected.txt` is what there is to say, then what is desired.
 //! `UPDATE_EXPECT=1 cargo test --test config` writes it anew.
 
 use std::collections::BTreeMap;
@@ -18,6 +18,8 @@ use systemd_netns::model::{Desired, DesiredLink, LinkName, Netns, NetnsName, Sta
 struct Machine {
     links: Vec<(LinkName, BTreeMap<String, String>)>,
     scripts: BTreeMap<(String, String), String>,
+    /// Every program when none is named.
+    programs: Vec<String>,
 }
 
 impl Machine {
@@ -26,6 +28,7 @@ impl Machine {
         for line in text.lines() {
             let words: Vec<&str> = line.split_whitespace().collect();
             match words[..] {
+                ["programs", ref names @ ..] => machine.programs.extend(names.iter().map(|n| (*n).to_owned())),
                 ["link", name, ref rest @ ..] => {
                     let attributes = rest.iter().filter_map(|word| word.split_once('='));
                     let attributes = attributes.map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
@@ -49,6 +52,10 @@ impl Surroundings for Machine {
 
     fn attribute(&self, link: &LinkName, variable: &str) -> Option<String> {
         self.links.iter().find(|(name, _)| name == link)?.1.get(variable).cloned()
+    }
+
+    fn installed(&self, program: &str) -> bool {
+        self.programs.is_empty() || self.programs.iter().any(|p| p == program)
     }
 
     fn map(&self, script: &str, argument: &str, lines: &[String]) -> Result<String, String> {
@@ -80,9 +87,6 @@ fn render(case: &Path, loaded: &Loaded) -> String {
         None => text += "nothing\n",
         Some(desired) => render_desired(&mut text, desired).unwrap(),
     }
-    for dns in &loaded.dns {
-        writeln!(text, "dns of {}: {} {}", dns.place, dns.option, dns.value).unwrap();
-    }
     text.replace(&case.display().to_string(), "")
 }
 
@@ -92,6 +96,11 @@ fn render_desired(text: &mut String, desired: &Desired) -> std::fmt::Result {
     }
     for (netns, rule) in &desired.rules {
         writeln!(text, "rule of {netns} {}", serde_json::to_string(rule).unwrap())?;
+    }
+    desired.resolv.to_string().lines().try_for_each(|line| writeln!(text, "resolv.conf: {line}"))?;
+    if desired.scripts != Stanza::default() {
+        writeln!(text, "for all links together")?;
+        render_stanza(text, &desired.scripts)?;
     }
     let needed: Vec<String> = config::host_links(desired).iter().map(LinkName::to_string).collect();
     writeln!(text, "needs {}", needed.join(" "))
@@ -112,6 +121,9 @@ fn render_link(text: &mut String, link: &DesiredLink) -> std::fmt::Result {
 
 fn render_stanza(text: &mut String, stanza: &Stanza) -> std::fmt::Result {
     writeln!(text, "  stanza{}", stanza.dad.map_or(String::new(), |dad| format!(", dad {dad:?}")))?;
+    if let Some(dhcp) = &stanza.dhcp {
+        writeln!(text, "    dhcp {}", serde_json::to_string(dhcp).unwrap())?;
+    }
     for address in &stanza.addresses {
         writeln!(text, "    address {}", serde_json::to_string(address).unwrap())?;
     }

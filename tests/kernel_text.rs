@@ -2,42 +2,13 @@
 
 mod common;
 
+use common::deed::text_is_deed;
 use common::ops::*;
-use common::{dumps, in_two_worlds, in_world, sh};
+use common::{in_world, sh};
 use std::collections::BTreeSet;
-use systemd_netns::kernel::{Kernel, netns};
-use systemd_netns::model::{Address, Kind, Netns, NetnsName, Route, Rule, RuleAction, Scope, VirtualKind};
+use systemd_netns::kernel::Kernel;
+use systemd_netns::model::{Address, Kind, Netns, Route, Rule, RuleAction, Scope, VirtualKind};
 use systemd_netns::plan::{LinkSetting, Op};
-
-/// The state that `ip` and this program agree to be equal.
-fn shown() -> Vec<(String, serde_json::Value)> {
-    let names = netns::list().unwrap();
-    dumps(&names.iter().map(NetnsName::as_str).collect::<Vec<_>>())
-}
-
-/// Law 3: the printed text and the deed leave the same.
-#[track_caller]
-fn text_is_deed(setup: &str, ops: &[Op]) {
-    let text: Vec<String> = ops.iter().map(Op::to_string).collect();
-    let by_text = || {
-        sh(setup);
-        sh(&text.join("\n"));
-    };
-    // In one run and one conversation, as a plan is applied.
-    let by_deed = || {
-        sh(setup);
-        Kernel::new().apply(ops).unwrap_or_else(|failure| panic!("{}: {failure}", ops[failure.index]));
-    };
-    let Some((text, deed)) = in_two_worlds(by_text, by_deed, shown) else { return };
-    for ((table, text), (_, deed)) in text.iter().zip(&deed) {
-        assert_eq!(format!("{text:#}"), format!("{deed:#}"), "ip {table}\nafter\n{}", ops_text(ops));
-    }
-    assert_eq!(text.len(), deed.len());
-}
-
-fn ops_text(ops: &[Op]) -> String {
-    ops.iter().map(|op| format!("{op}\n")).collect()
-}
 
 #[test]
 fn links_are_made_set_and_deleted_as_the_text_says() {

@@ -4,7 +4,7 @@
 //! nothing but the root file system can be relied on; a mistake in a file is left for `start` to report.
 
 use crate::config;
-use crate::model::{LinkName, NetnsName};
+use crate::model::{LinkName, NetnsName, escape};
 use anyhow::{Context, Result};
 use std::ffi::OsStr;
 use std::fmt::Write;
@@ -37,31 +37,12 @@ fn drop_in(netns: &NetnsName, nics: &[LinkName]) -> String {
     text
 }
 
-/// A link's name within a unit's name, as systemd-escape(1) has it for a component of a path.
-fn escape(name: &str) -> String {
-    let mut out = String::new();
-    for (i, byte) in name.bytes().enumerate() {
-        match byte {
-            b'.' if i == 0 => out.push_str("\\x2e"),
-            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b':' | b'_' | b'.' => out.push(char::from(byte)),
-            _ => {
-                let _ = write!(out, "\\x{byte:02x}");
-            }
-        }
-    }
-    out
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
     fn device_units_are_escaped_as_systemd_does() {
-        assert_eq!(escape("enp1s0"), "enp1s0");
-        assert_eq!(escape("eth1.124"), "eth1.124");
-        assert_eq!(escape("a-b"), r"a\x2db");
-        assert_eq!(escape("100%"), r"100\x25");
         let text = drop_in(&"nginx".parse().unwrap(), &["a-b".parse().unwrap()]);
         assert!(text.ends_with(
             "Wants=sys-subsystem-net-devices-a\\x2db.device\nAfter=sys-subsystem-net-devices-a\\x2db.device\n"

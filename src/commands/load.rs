@@ -5,7 +5,7 @@ use crate::config::{self, Loaded, Surroundings};
 use crate::interfaces::diagnostic::{Diagnostic, Severity};
 use crate::model::{Desired, LinkName, Netns, NetnsName};
 use crate::plan::Problem;
-use crate::system::journal;
+use crate::system::{journal, programs};
 use anyhow::Result;
 use std::cell::OnceCell;
 use std::io::Write;
@@ -33,7 +33,7 @@ pub(super) fn load(root: &Path, netns: &NetnsName) -> Result<(Arc<Desired>, Load
 
 /// The files and everything that is to be said about them.
 pub(super) fn read(root: &Path, netns: &NetnsName) -> Loaded {
-    config::load(root, netns, &Machine { netns, links: OnceCell::new() })
+    config::load(root, netns, &Machine { root, netns, links: OnceCell::new() })
 }
 
 /// The problems of a plan, each at the place in the files that names the link.
@@ -50,6 +50,7 @@ pub(super) fn diagnostic(loaded: &Loaded, problem: &Problem, severity: Severity)
 
 /// What patterns and mappings ask of this machine. Looked up only when something asks.
 struct Machine<'a> {
+    root: &'a Path,
     netns: &'a NetnsName,
     links: OnceCell<(Vec<LinkName>, Vec<LinkName>)>,
 }
@@ -79,6 +80,11 @@ impl Surroundings for Machine<'_> {
         let file = if variable == "mac" { "address" } else { variable };
         let text = std::fs::read_to_string(format!("/sys/class/net/{link}/{file}")).ok()?;
         Some(text.trim_end().to_owned())
+    }
+
+    fn installed(&self, program: &str) -> bool {
+        // Another machine's files are not held against this one.
+        self.root != Path::new("/") || programs::find(program).is_some()
     }
 
     fn map(&self, script: &str, argument: &str, lines: &[String]) -> Result<String, String> {

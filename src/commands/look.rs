@@ -14,12 +14,7 @@ pub(super) fn look(
     owned: Option<&Owned>,
     desired: Option<&Desired>,
 ) -> Result<Observed> {
-    let mut wanted = wanted(desired, owned);
-    wanted.netns.insert(Netns::Host);
-    if record.is_some_and(|r| is_ours(name, r)) {
-        wanted.netns.insert(Netns::Named(name.clone()));
-    }
-    Ok(Kernel::new().observe(&wanted)?)
+    Ok(Kernel::new().observe(&wanted(name, record, owned, desired))?)
 }
 
 /// Whether `/run/netns/NAME` is the namespace of the record. Before the record has one, it was written to make it.
@@ -67,7 +62,18 @@ pub(super) fn link_names(netns: &Netns) -> Vec<LinkName> {
     links.into_iter().map(|(_, name)| name).collect()
 }
 
-fn wanted(desired: Option<&Desired>, owned: Option<&Owned>) -> Wanted {
+/// What must be looked at for a namespace: what its files and its record speak of.
+pub(super) fn wanted(
+    name: &NetnsName,
+    record: Option<&Record>,
+    owned: Option<&Owned>,
+    desired: Option<&Desired>,
+) -> Wanted {
+    let mut netns = BTreeSet::from([Netns::Host]);
+    if record.is_some_and(|r| is_ours(name, r)) {
+        netns.insert(Netns::Named(name.clone()));
+    }
+
     let mut sysctls: BTreeMap<Netns, BTreeSet<Sysctl>> = BTreeMap::new();
     let mut links: BTreeSet<LinkName> = owned.iter().flat_map(|o| o.before.links.keys().copied()).collect();
     for all in desired.into_iter().chain(owned.map(|o| &*o.desired)) {
@@ -87,5 +93,5 @@ fn wanted(desired: Option<&Desired>, owned: Option<&Owned>) -> Wanted {
     for key in owned.iter().flat_map(|o| o.before.sysctls.keys()) {
         sysctls.entry(Netns::Host).or_default().insert(key.clone());
     }
-    Wanted { sysctls, host_routes_of: Some(links), ..Wanted::default() }
+    Wanted { netns, sysctls, host_routes_of: Some(links) }
 }

@@ -1,13 +1,17 @@
 //! One file per subcommand; each reads as the flow of the crate's documentation.
 
 mod check;
+mod dhcp;
 mod enable;
 mod generate;
 pub mod generator;
+pub mod lease;
 mod load;
 mod look;
+mod names;
 mod plan;
 mod run;
+mod stamp;
 mod start;
 mod status;
 mod stop;
@@ -64,6 +68,8 @@ pub fn run(cli: &Cli, definition: clap::Command) -> Result<()> {
         Command::Enable { service, netns } => enable::enable(root, service, netns.as_ref()),
         Command::Disable { service } => enable::disable(root, service),
         Command::Run(run) => run::run(&run.name, &run.command),
+        Command::Dhcp { act } => dhcp::dhcp(act),
+        Command::WatchNames => names::watch(),
         Command::Completions { shell } => {
             generate::completions(*shell, definition);
             Ok(())

@@ -4,15 +4,16 @@
 //! anything. When that fails, or was killed, the record is torn down like a finished start: there is no scripted undo.
 
 use super::load::{load, problems};
-use super::look::{identity, is_left_over, is_ours, look, refuse_foreign};
-use super::stop;
+use super::look::{identity, is_left_over, is_ours, look, refuse_foreign, wanted};
+use super::{names, stamp, stop};
 use crate::apply::{apply, apply_all};
 use crate::kernel::{Kernel, netns};
 use crate::model::{Desired, Netns, NetnsName, NetnsState, Owned, State};
-use crate::plan::{converge, own, settle};
+use crate::plan::{Op, converge, own, settle};
 use crate::report;
 use crate::system::lock::{self, Lock};
 use crate::system::record::{self, Progress, Record};
+use crate::system::resolv;
 use anyhow::{Context, Result, bail};
 use std::path::Path;
 use std::sync::Arc;
@@ -45,6 +46,7 @@ fn start_locked(root: &Path, name: &NetnsName) -> Result<()> {
     let host = host_of(&current);
     let plan = converge(current, &desired, None).map_err(|p| problems(&loaded, &p))?;
     record.progress = Progress::Unfinished;
+    let shared = Arc::clone(&desired);
     record.write_owned(name, &own(&host, desired, &plan, None))?;
     plan.notes.iter().for_each(|note| log::warn!("{note}"));
     if let Err(failed) = apply(&mut Kernel::new(), &plan) {
@@ -56,6 +58,7 @@ fn start_locked(root: &Path, name: &NetnsName) -> Result<()> {
     }
     record.progress = Progress::Complete;
     record.write(name)?;
+    stamp::make(root, name, &loaded, &shared, wanted(name, Some(&record), None, Some(&shared)));
     log::info!("{name} is up: {}", report::summary(&plan));
     Ok(())
 }
@@ -66,6 +69,7 @@ fn ensure_created(name: &NetnsName) -> Result<Record> {
     refuse_foreign(name, record.as_ref())?;
     if let Some(record) = record {
         if !is_left_over(&record) && is_ours(name, &record) {
+            resolv::prepare(name)?;
             return Ok(record);
         }
         log::info!("{name}: finishing what an earlier start or stop left undone");
@@ -77,6 +81,7 @@ fn ensure_created(name: &NetnsName) -> Result<Record> {
     let namespace = netns::create(name).with_context(|| format!("make the namespace {name}"))?;
     let record = Record::created(Some(identity(&namespace)));
     record.write(name)?;
+    resolv::prepare(name)?;
     Ok(record)
 }
 
@@ -111,15 +116,21 @@ fn reload_locked(root: &Path, name: &NetnsName) -> Result<()> {
         }
         bail!("{name} is not up: start it first (systemctl start systemd-netns@{name})");
     };
+    if stamp::holds(root, name) {
+        log::info!("{name}: nothing to do");
+        return Ok(());
+    }
     let (desired, loaded) = load(root, name)?;
     let owned = record.owned(name, Some(&desired))?;
     let current = look(name, Some(&record), owned.as_ref(), Some(&desired))?.state;
     let host = host_of(&current);
     let plan = converge(current, &desired, owned.as_ref()).map_err(|p| problems(&loaded, &p))?;
     if plan.is_empty() && owned.as_ref().is_some_and(|o| Arc::ptr_eq(&o.desired, &desired)) {
+        stamp::make(root, name, &loaded, &desired, wanted(name, Some(&record), owned.as_ref(), None));
         log::info!("{name}: nothing to do");
         return Ok(());
     }
+    stamp::remove(name);
     let previous = owned.as_ref().map(|o| Arc::clone(&o.desired));
     let mut owned = own(&host, desired, &plan, owned);
     record.write_owned(name, &owned)?;
@@ -131,6 +142,10 @@ fn reload_locked(root: &Path, name: &NetnsName) -> Result<()> {
     }
     settle(&mut owned);
     record.write_owned(name, &owned)?;
+    stamp::make(root, name, &loaded, &owned.desired, wanted(name, Some(&record), Some(&owned), None));
+    if plan.ops.iter().any(|op| matches!(op, Op::SetResolv { .. })) {
+        names::refresh(name);
+    }
     log::info!("{name} is in line with its files: {}", report::summary(&plan));
     Ok(())
 }

@@ -9,6 +9,7 @@ use crate::report;
 use crate::system::lock;
 use crate::system::record::{self, Progress, Record};
 use anyhow::{Result, bail};
+use nix::errno::Errno;
 
 /// Gives everything back and deletes the namespace. What is not there is no mistake.
 pub fn stop(name: &NetnsName) -> Result<()> {
@@ -27,7 +28,7 @@ pub fn delete(name: &NetnsName) -> Result<()> {
 fn nothing_of_ours(name: &NetnsName) -> Result<()> {
     Record::remove(name)?;
     refuse_foreign(name, None)?;
-    log::info!("{name} is not up: nothing to do");
+    log::debug!("{name} is not up: nothing to do");
     Ok(())
 }
 
@@ -42,14 +43,11 @@ pub(super) fn stop_locked(name: &NetnsName, record: &Record) -> Result<()> {
     let mut failures = Vec::new();
     if let Some(owned) = record.owned(name, None)? {
         let current = look(name, Some(&record), Some(&owned), None)?;
-        let plan = teardown(current.state, &owned);
+        let mut plan = teardown(current.state, &owned);
+        plan.ops.retain(|op| !matches!(op, Op::DeleteNetns(_)));
         plan.notes.iter().for_each(|note| log::warn!("{note}"));
         failures = apply_all(&mut kernel, &plan);
         log::info!("{name} is down: {}", report::summary(&plan));
-    }
-    // Where the start was killed while it made the namespace, there may be a file without a mount.
-    if is_ours(name, &record) || (record.identity.is_none() && netns::path(name).exists()) {
-        netns::delete(name)?;
     }
     // The user's commands may fail, as they may with ifdown; they leave nothing of ours behind.
     let (commands, mut failures): (Vec<_>, Vec<_>) = failures.into_iter().partition(|f| matches!(*f.op, Op::Run(_)));
@@ -58,6 +56,22 @@ pub(super) fn stop_locked(name: &NetnsName, record: &Record) -> Result<()> {
     }
     failures.retain(|f| !went_by_itself(f));
     report_failures(failures)?;
+    delete_name(name, record)
+}
+
+/// The last step: the namespace's name, and the record with it.
+fn delete_name(name: &NetnsName, record: Record) -> Result<()> {
+    // Where the start was killed while it made the namespace, there may be a file without a mount.
+    if is_ours(name, &record) || (record.identity.is_none() && netns::path(name).exists()) {
+        match netns::delete(name) {
+            Err(e) if e.errno() == Some(Errno::EBUSY) => {
+                // In the unit's sandbox the mount that others see is out of reach. What is left is empty.
+                log::debug!("{name}: the namespace's name is left for `delete`, outside of this mount namespace");
+                return Record::created(record.identity).write(name);
+            }
+            done => done?,
+        }
+    }
     Record::remove(name)
 }
 

@@ -14,13 +14,14 @@ use super::link_kind::{self, Shape};
 use super::mapping::Mappings;
 use super::pairs::Pair;
 use super::report::Report;
-use super::resolv::{self, Dns};
+use super::resolv;
+use super::scripts::Scripts;
 use super::select::{Machine, Selected};
 use super::stanza::{self, Subject};
 use super::value::shown;
 use super::{options::Key, stable};
 use crate::interfaces::diagnostic::{Diagnostic, Span};
-use crate::model::{Kind, LinkName, Netns, NetnsName, Place};
+use crate::model::{Kind, LinkName, Netns, NetnsName, Place, Resolv};
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::path::Path;
 
@@ -38,13 +39,14 @@ pub(super) struct Files<'a> {
     /// What `auto` and `allow-CLASS` name.
     pub explicit: &'a [Selected],
     pub pairs: &'a [Pair],
+    pub scripts: &'a Scripts,
 }
 
 /// The links so far.
 pub(super) struct Assembly<'a> {
     files: &'a Files<'a>,
     pub drafts: Vec<Draft<'a>>,
-    pub dns: Vec<Dns>,
+    pub resolv: Resolv,
     index: HashMap<Place, usize>,
     /// The names that were brought up, aliases among them.
     seen: HashSet<String>,
@@ -74,7 +76,7 @@ impl<'a> Assembly<'a> {
             by_link,
             files,
             drafts: Vec::new(),
-            dns: Vec::new(),
+            resolv: Resolv::default(),
             index: HashMap::new(),
             seen: HashSet::new(),
             used: BTreeSet::new(),
@@ -154,7 +156,9 @@ impl<'a> Assembly<'a> {
                     }
                     None => {
                         self.seen.insert(LinkName::LO.to_string());
-                        self.add(Draft::new(self.inside(LinkName::LO), None, Some(Kind::Loopback)));
+                        let mut lo = Draft::new(self.inside(LinkName::LO), None, Some(Kind::Loopback));
+                        lo.stanzas.extend(stanza::of_scripts(LinkName::LO.as_str(), self.files.scripts));
+                        self.add(lo);
                     }
                 }
             }
@@ -194,11 +198,14 @@ impl<'a> Assembly<'a> {
     /// Adds stanzas to a link.
     pub fn evaluate(&mut self, place: &Place, names: Names<'_>, settled: &[Settled<'a>], report: &mut Report) {
         let Some(&at) = self.index.get(place) else { return };
-        let subject = Subject { root: self.files.root, place, names };
+        let Files { root, scripts, machine, .. } = *self.files;
+        let subject = Subject { root, place, names, surroundings: machine.surroundings, scripts };
         let rules = self.rules.entry(place.netns.clone()).or_default();
         for settled in settled {
             check::options(settled, report);
-            self.dns.extend(resolv::lines(settled, place));
+            if place.netns != Netns::Host {
+                resolv::evaluate(settled, &mut self.resolv, report);
+            }
             self.drafts[at].stanzas.push(stanza::evaluate(settled, &subject, rules, report));
         }
     }
@@ -234,7 +241,9 @@ impl<'a> Assembly<'a> {
                 self.borrow(bridge, &one.span, None);
                 let kind = Kind::Veth { peer: Some(place.clone()) };
                 let altname = altname(self.files.netns, one.link);
-                self.add(Draft { master: Some(bridge), altname, ..Draft::new(host.clone(), span, Some(kind)) });
+                let fixed_mac = stable::port_mac(self.files.netns, one.link);
+                let end = Draft::new(host.clone(), span, Some(kind));
+                self.add(Draft { master: Some(bridge), altname, fixed_mac, ..end });
                 new(Some(Kind::Veth { peer: Some(host) }))
             }
             Shape::Vlan { parent, id, protocol, raw } => {

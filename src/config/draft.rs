@@ -18,6 +18,8 @@ pub(super) struct Draft<'a> {
     pub master: Option<LinkName>,
     pub altname: Option<String>,
     pub from: Option<LinkName>,
+    /// Its hardware address, where no stanza has a say in it.
+    pub fixed_mac: Option<MacAddr>,
     /// It stays on the host, and is not ours.
     pub borrowed: bool,
     /// `vlan-raw-device` names its parent.
@@ -39,6 +41,7 @@ impl<'a> Draft<'a> {
             master: None,
             altname: None,
             from: None,
+            fixed_mac: None,
             borrowed: false,
             raw: false,
             stanzas: Vec::new(),
@@ -47,7 +50,7 @@ impl<'a> Draft<'a> {
 
     /// The link as it shall be. `mtu` was found in view of the other links.
     pub fn finish(self, mtu: Option<u32>, report: &mut Report) -> DesiredLink {
-        let has_pre_up = self.stanzas.iter().any(|stanza| !stanza.stanza.pre_up.is_empty());
+        let has_pre_up = self.stanzas.iter().any(|stanza| stanza.has_pre_up);
         let presence = match () {
             () if self.borrowed => Presence::Borrowed,
             () if has_pre_up && self.kind.is_none() && self.place.netns != Netns::Host => Presence::MadeByCommand,
@@ -57,7 +60,7 @@ impl<'a> Draft<'a> {
             kind: self.kind.clone(),
             up: self.up,
             mtu,
-            mac: self.mac(report),
+            mac: self.mac(report).or(self.fixed_mac),
             alias: self.stanzas.iter().rev().find_map(|stanza| stanza.wishes.alias.clone()),
             master: self.master,
             altnames: self.altname.iter().cloned().collect::<BTreeSet<String>>(),
@@ -65,7 +68,7 @@ impl<'a> Draft<'a> {
         };
         let sysctls = self.sysctls();
         let stanzas = self.stanzas.into_iter().map(finish_stanza).collect();
-        DesiredLink { place: self.place, link, from: self.from, presence, sysctls, stanzas }
+        DesiredLink { place: self.place, link, from: self.from, presence, sysctls, wait: None, stanzas }
     }
 
     /// The last one, as with ifupdown.

@@ -52,6 +52,12 @@ pub(super) fn environment(
     fixed.chain(options).filter(|(_, value)| value.len() <= LONGEST_VALUE && !value.contains('\0')).collect()
 }
 
+/// The environment where there are no options.
+pub(super) fn bare(iface: &str, family: &str, method: &str) -> Vec<(String, String)> {
+    let fixed = [("IFACE", iface), ("LOGICAL", iface), ("ADDRFAM", family), ("METHOD", method), ("VERBOSITY", "0")];
+    fixed.map(|(name, value)| (name.to_owned(), value.to_owned())).to_vec()
+}
+
 /// `IF_` and the option's name: upper case, `-` as `_`, everything else but letters, digits and `_` left out.
 fn variable(option: &str) -> String {
     let letters = option.chars().filter_map(|c| match c {

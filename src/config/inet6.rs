@@ -103,7 +103,7 @@ fn lifetime(word: Part<'_>) -> Result<Option<u32>, Diagnostic> {
 }
 
 /// Seconds with a fraction.
-fn seconds(word: Part<'_>) -> Result<Duration, Diagnostic> {
+pub(super) fn seconds(word: Part<'_>) -> Result<Duration, Diagnostic> {
     let seconds: Option<f64> = word.text.parse().ok().filter(|seconds| (0.0..=MAX_INTERVAL).contains(seconds));
     let duration = seconds.and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
     duration.ok_or_else(|| word.is_not(&format!("a number of seconds up to {MAX_INTERVAL}")))

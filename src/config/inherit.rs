@@ -305,10 +305,4 @@ impl<'a> Settled<'a> {
     pub fn all(&self, key: Key) -> impl Iterator<Item = &'a Opt> + '_ {
         self.settings.iter().filter(move |s| s.def.is_some_and(|def| def.key == key)).map(|s| s.opt)
     }
-
-    /// Whether there is any command.
-    pub fn has_commands(&self) -> bool {
-        let is_command = |key| matches!(key, Key::PreUp | Key::Up | Key::Down | Key::PostDown);
-        self.settings.iter().any(|s| s.def.is_some_and(|def| is_command(def.key)))
-    }
 }

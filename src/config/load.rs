@@ -1,21 +1,22 @@
 //! The way through this module, once for each namespace.
 
 use super::assemble::{Assembly, Files};
-use super::conflicts;
 use super::draft::{self, Draft};
 use super::environment::Names;
 use super::files::Sources;
 use super::inherit::Ifaces;
+use super::inputs::Input;
 use super::mapping::Mappings;
 use super::pairs::{self, Pair};
 use super::report::Report;
-use super::resolv::Dns;
+use super::scripts::Scripts;
 use super::select::{self, Machine, Renames};
-use super::surroundings::Surroundings;
+use super::surroundings::{Surroundings, Watched};
 use super::value::shown;
+use super::{conflicts, dhcp};
 use crate::interfaces::diagnostic::{Diagnostic, Severity, Span};
 use crate::interfaces::syntax::Stanza;
-use crate::model::{Desired, LinkName, Netns, NetnsName, Place, Presence, Rule};
+use crate::model::{Desired, LinkName, Netns, NetnsName, Place, Presence, Resolv, Rule};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
@@ -28,10 +29,10 @@ pub struct Loaded {
     pub diagnostics: Vec<Diagnostic>,
     /// Where each link is named first, for what turns out later, such as that it does not exist.
     pub spans: BTreeMap<Place, Span>,
-    /// `dns-*` lines in order.
-    pub dns: Vec<Dns>,
     /// The files that were read, as the user knows them.
     pub files: Vec<PathBuf>,
+    /// All that this was worked out from; none where it depends on more than files, such as the links that a pattern finds.
+    pub inputs: Option<Vec<Input>>,
 }
 
 impl Loaded {
@@ -45,13 +46,15 @@ impl Loaded {
 pub fn load(root: &Path, netns: &NetnsName, surroundings: &dyn Surroundings) -> Loaded {
     let mut report = Report::default();
     let sources = Sources::read(root, netns, &mut report);
-    let machine = Machine::new(surroundings);
+    let watched = Watched::new(surroundings);
+    let machine = Machine::new(&watched);
     let pairs = pairs::pairs(&sources, netns, &mut report);
     let ifaces = Ifaces::new(&sources.inner.stanzas);
     ifaces.check(&mut report);
     let mappings = Mappings::new(&sources.inner.stanzas);
     let renames = Renames::new(&sources.inner.stanzas, &machine, &mut report);
     let explicit = select::explicit(&sources.inner.stanzas, &renames, &mappings, &machine, &mut report);
+    let scripts = Scripts::read(root, netns, &sources.inner.stanzas);
     let files = Files {
         root,
         netns,
@@ -60,6 +63,7 @@ pub fn load(root: &Path, netns: &NetnsName, surroundings: &dyn Surroundings) -> 
         machine: &machine,
         explicit: &explicit,
         pairs: &pairs,
+        scripts: &scripts,
     };
     let (own, host) = (Ifaces::new(&sources.links.stanzas), Ifaces::new(&sources.host.stanzas));
     let mut assembly = Assembly::new(&files);
@@ -69,13 +73,29 @@ pub fn load(root: &Path, netns: &NetnsName, surroundings: &dyn Surroundings) -> 
     report_links_file(&sources.links.stanzas, &own, &pairs, &mut report);
     assembly.report_unused(&mut report);
     renames.report_unused(|link| assembly.has(link), &mut report);
-    let Assembly { mut drafts, dns, .. } = assembly;
+    let Assembly { mut drafts, resolv, .. } = assembly;
     conflicts::resolve(&mut drafts, &mut report);
+    dhcp::check_single(&drafts, &mut report);
     let spans = drafts.iter().filter_map(|draft| Some((draft.place.clone(), draft.span.clone()?))).collect();
-    let desired = finish(netns, drafts, &machine, &mut report);
+    let desired = Desired { resolv, scripts: scripts.for_all(), ..finish(netns, drafts, &machine, &mut report) };
     let paths = sources.paths();
     let desired = Some(desired).filter(|_| !report.has_errors());
-    Loaded { desired, diagnostics: report.finish(&paths), spans, dns, files: paths }
+    let inputs = (!watched.was_asked()).then(|| inputs(root, netns, &sources));
+    Loaded { desired, diagnostics: report.finish(&paths), spans, files: paths, inputs }
+}
+
+/// The files that were asked for, the one that `hwaddress random` is derived from, the administrator's own resolv.conf and
+/// the folders of scripts.
+fn inputs(root: &Path, netns: &NetnsName, sources: &Sources) -> Vec<Input> {
+    let mut inputs = sources.asked.clone();
+    let folder = root.join("etc/netns").join(netns.as_str());
+    inputs.push(Input::file(&root.join("etc/machine-id")));
+    inputs.push(Input::file(&folder.join("resolv.conf")));
+    inputs.extend(
+        ["pre-up", "up", "down", "post-down"]
+            .map(|when| Input::directory(&folder.join("network").join(format!("if-{when}.d")))),
+    );
+    inputs
 }
 
 /// Adds the stanzas of the host's ends: those of the namespace's own `links` file, else those of the host's file.
@@ -142,7 +162,8 @@ fn finish(netns: &NetnsName, drafts: Vec<Draft<'_>>, machine: &Machine<'_>, repo
         .flat_map(|(netns, stanza)| stanza.rules.iter().map(move |(rule, _)| (netns.clone(), rule.clone())))
         .collect();
     let links = drafts.into_iter().zip(mtus).map(|(draft, mtu)| draft.finish(mtu, report)).collect();
-    Desired { netns: netns.clone(), links, rules, sysctls: Vec::new() }
+    let (resolv, scripts) = (Resolv::default(), crate::model::Stanza::default());
+    Desired { netns: netns.clone(), links, rules, sysctls: Vec::new(), resolv, scripts }
 }
 
 /// The links of the host that must be there before the namespace can be made: those that move in, and those that

@@ -1,11 +1,12 @@
 //! The families and methods of interfaces(5), and which of them mean something here.
 //!
-//! Sources: interfaces(5), sections "INET ADDRESS FAMILY" and following; names only, what each does is in [`super::inet`]
-//! and [`super::inet6`]. A method that is not there yet has no [`Means`]; giving it one is how it is added.
+//! Sources: interfaces(5), sections "INET ADDRESS FAMILY" and following; names only, what each does is in [`super::inet`],
+//! [`super::inet6`] and [`super::dhcp`]. A method that is not there yet has no [`Means`]; giving it one is how it is added.
 
 use super::guess;
 use super::value::shown;
 use crate::interfaces::diagnostic::{Diagnostic, Word};
+use crate::model::Protocol;
 
 /// An address family.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -25,6 +26,10 @@ pub(super) enum Means {
     Static,
     /// The link only.
     Manual,
+    /// Addresses from the network, by a client.
+    Ask(Protocol),
+    /// IPv6 addresses that routers advertise; what goes with them by a client, if that is asked for.
+    Auto,
 }
 
 /// A set of methods.
@@ -47,6 +52,9 @@ impl Methods {
     pub const INET6_TUNNEL: Methods = Methods(1 << 12);
     pub const CAN: Methods = Methods(1 << 13);
     const OTHER: Methods = Methods(1 << 14);
+    pub const INET_LL: Methods = Methods(1 << 15);
+    /// Those with a client.
+    pub const ASK: Methods = Self::INET_DHCP.or(Self::INET_BOOTP).or(Self::INET_LL).or(Self::INET6_DHCP);
     /// `static` of either family.
     pub const STATIC: Methods = Self::INET_STATIC.or(Self::INET6_STATIC);
     /// `static` and `manual` of either family.
@@ -87,17 +95,17 @@ static METHODS: [Method; 22] = [
     row("inet", "loopback", Methods::INET_LOOPBACK, Some((Family::Inet, Means::Loopback))),
     row("inet", "static", Methods::INET_STATIC, Some((Family::Inet, Means::Static))),
     row("inet", "manual", Methods::INET_MANUAL, Some((Family::Inet, Means::Manual))),
-    row("inet", "dhcp", Methods::INET_DHCP, None),
-    row("inet", "bootp", Methods::INET_BOOTP, None),
+    row("inet", "dhcp", Methods::INET_DHCP, Some((Family::Inet, Means::Ask(Protocol::Dhcp)))),
+    row("inet", "bootp", Methods::INET_BOOTP, Some((Family::Inet, Means::Ask(Protocol::Bootp)))),
     row("inet", "tunnel", Methods::INET_TUNNEL, None),
     row("inet", "ppp", Methods::INET_PPP, None),
     row("inet", "wvdial", Methods::INET_PPP, None),
-    row("inet", "ipv4ll", Methods::OTHER, None),
+    row("inet", "ipv4ll", Methods::INET_LL, Some((Family::Inet, Means::Ask(Protocol::Ipv4ll)))),
     row("inet6", "loopback", Methods::INET6_LOOPBACK, Some((Family::Inet6, Means::Loopback))),
     row("inet6", "static", Methods::INET6_STATIC, Some((Family::Inet6, Means::Static))),
     row("inet6", "manual", Methods::INET6_MANUAL, Some((Family::Inet6, Means::Manual))),
-    row("inet6", "auto", Methods::INET6_AUTO, None),
-    row("inet6", "dhcp", Methods::INET6_DHCP, None),
+    row("inet6", "auto", Methods::INET6_AUTO, Some((Family::Inet6, Means::Auto))),
+    row("inet6", "dhcp", Methods::INET6_DHCP, Some((Family::Inet6, Means::Ask(Protocol::Dhcp6)))),
     row("inet6", "tunnel", Methods::INET6_TUNNEL, None),
     row("inet6", "v4tunnel", Methods::INET6_TUNNEL, None),
     row("inet6", "6to4", Methods::INET6_TUNNEL, None),

@@ -1,7 +1,7 @@
 //! Meaning: from stanzas to the links, addresses, routes and rules that they ask for.
 //!
 //! ```text
-//! files ─▶ inherit ─┐                 ┌─▶ inet, inet6, route, rule, link_options, environment
+//! files ─▶ inherit ─┐                 ┌─▶ inet, inet6, dhcp, route, rule, link_options, resolv, scripts, environment
 //!          options ─┤                 │
 //! select, mapping ──┼─▶ assemble ─▶ stanza ─▶ draft ─▶ conflicts ─▶ Desired
 //! pairs, link_kind ─┘
@@ -30,6 +30,7 @@
 mod assemble;
 mod check;
 mod conflicts;
+mod dhcp;
 mod draft;
 mod environment;
 mod files;
@@ -37,6 +38,7 @@ mod guess;
 mod inet;
 mod inet6;
 mod inherit;
+mod inputs;
 mod link_kind;
 mod link_options;
 mod load;
@@ -48,6 +50,7 @@ mod report;
 mod resolv;
 mod route;
 mod rule;
+mod scripts;
 mod select;
 mod stable;
 mod stanza;
@@ -55,6 +58,6 @@ mod surroundings;
 mod value;
 
 pub use files::list;
+pub use inputs::Input;
 pub use load::{Loaded, host_links, load};
-pub use resolv::Dns;
 pub use surroundings::{Nothing, Surroundings};

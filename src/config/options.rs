@@ -39,9 +39,29 @@ pub(super) enum Key {
     VlanProtocol,
     ProxyArp,
     RpFilter,
-    Dns,
+    Dns(Names),
+    Hostname,
+    Leasetime,
+    Vendor,
+    ClientId,
+    DhcpClient,
+    DhcpTimeout,
+    Dhcp,
+    RequestPrefix,
+    LlAttempts,
+    LlInterval,
     /// Known, and without effect.
     Foreign,
+}
+
+/// What a line of a resolv.conf(5) says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(super) enum Names {
+    Servers,
+    Search,
+    Domain,
+    Sortlist,
+    Options,
 }
 
 /// What it means to write an option twice.
@@ -105,13 +125,15 @@ const fn not_yet(name: &'static str) -> Def {
     Def { status: Status::NotYet, ..of(name, Methods::ALL) }
 }
 
-const fn dns(name: &'static str) -> Def {
-    Def { key: Key::Dns, ..ignored(name, "write it into the namespace's `resolv.conf`") }
+const fn dns(names: Names, name: &'static str, aliases: &'static [&'static str]) -> Def {
+    Def { aliases, ..many(Key::Dns(names), name, Methods::ALL) }
 }
 
 const DHCP: Methods = Methods::INET_DHCP.or(Methods::INET6_DHCP);
 const TUNNEL: Methods = Methods::INET_TUNNEL.or(Methods::INET6_TUNNEL);
 const AUTO: Methods = Methods::INET6_AUTO.or(Methods::INET6_DHCP);
+const ASK: Methods = Methods::ASK.or(Methods::INET6_AUTO);
+const BOOTP: &str = "only bootpc had it; any server's reply is taken";
 const ETHTOOL: &str = "ethtool is not run; use an `up` command";
 const WIRELESS: &str = "nothing here speaks to wireless hardware; use an `up` command";
 const OTHERS: &str = "only ifupdown2 and ifupdown-ng give it a meaning";
@@ -123,16 +145,16 @@ static OPTIONS: &[Def] = &[
     many(Key::Address, "address", Methods::STATIC.or(TUNNEL)),
     one(Key::Netmask, "netmask", Methods::STATIC.or(TUNNEL)),
     one(Key::Broadcast, "broadcast", Methods::INET_STATIC),
-    one(Key::Metric, "metric", Methods::STATIC.or(DHCP).or(TUNNEL)),
+    one(Key::Metric, "metric", Methods::STATIC.or(Methods::INET_DHCP).or(TUNNEL)),
     one(Key::Gateway, "gateway", Methods::STATIC.or(TUNNEL)),
     Def { aliases: &["pointtopoint"], ..one(Key::Pointopoint, "pointopoint", Methods::INET_STATIC) },
-    Def { aliases: &["hw-mac-address"], ..one(Key::Hwaddress, "hwaddress", Methods::LINK.or(DHCP)) },
-    one(Key::Mtu, "mtu", Methods::LINK.or(TUNNEL)),
+    Def { aliases: &["hw-mac-address"], ..one(Key::Hwaddress, "hwaddress", Methods::LINK.or(Methods::ASK)) },
+    one(Key::Mtu, "mtu", Methods::LINK.or(TUNNEL).or(Methods::ASK)),
     one(Key::Scope, "scope", Methods::STATIC),
     one(Key::PreferredLifetime, "preferred-lifetime", Methods::INET6_STATIC.or(Methods::INET6_TUNNEL)),
     one(Key::AcceptRa, "accept-ra", Methods::INET6_STATIC.or(AUTO)),
-    one(Key::Autoconf, "autoconf", Methods::INET6_STATIC.or(AUTO)),
-    one(Key::Privext, "privext", Methods::INET6_STATIC.or(AUTO)),
+    one(Key::Autoconf, "autoconf", Methods::INET6_STATIC.or(Methods::INET6_DHCP)),
+    one(Key::Privext, "privext", Methods::INET6_STATIC.or(Methods::INET6_AUTO)),
     one(Key::DadAttempts, "dad-attempts", Methods::INET6_STATIC),
     one(Key::DadInterval, "dad-interval", Methods::INET6_STATIC),
     Def { status: Status::Ignored("no driver of Linux has it any more"), ..of("media", Methods::STATIC) },
@@ -142,15 +164,20 @@ static OPTIONS: &[Def] = &[
     grows(Key::Down, "down", &["pre-down"], Methods::ALL),
     grows(Key::PostDown, "post-down", &[], Methods::ALL),
     // this program
-    grows(Key::Route, "route", &[], Methods::LINK),
-    grows(Key::Rule, "rule", &[], Methods::LINK),
+    grows(Key::Route, "route", &[], Methods::LINK.or(ASK)),
+    grows(Key::Rule, "rule", &[], Methods::LINK.or(ASK)),
+    // addresses from the network
+    one(Key::Hostname, "hostname", DHCP), one(Key::Leasetime, "leasetime", Methods::INET_DHCP),
+    one(Key::Vendor, "vendor", Methods::INET_DHCP), one(Key::ClientId, "client", Methods::INET_DHCP),
+    Def { aliases: &["dhcp-program"], ..one(Key::DhcpClient, "dhcp-client", ASK) },
+    one(Key::DhcpTimeout, "dhcp-timeout", ASK), one(Key::Dhcp, "dhcp", Methods::INET6_AUTO),
+    one(Key::RequestPrefix, "request-prefix", AUTO), one(Key::LlAttempts, "ll-attempts", AUTO),
+    one(Key::LlInterval, "ll-interval", AUTO), ignored("leasehours", "only pump had it; write `leasetime`, in seconds"),
+    ignored("bootfile", BOOTP), ignored("server", BOOTP), ignored("hwaddr", BOOTP),
     // methods that are not there yet
-    of("hostname", DHCP), of("leasehours", DHCP), of("leasetime", DHCP), of("vendor", DHCP), of("client", DHCP),
-    of("bootfile", Methods::INET_BOOTP), of("server", Methods::INET_BOOTP), of("hwaddr", Methods::INET_BOOTP),
     of("provider", Methods::INET_PPP), of("unit", Methods::INET_PPP), of("options", Methods::INET_PPP),
     of("mode", TUNNEL), of("endpoint", TUNNEL), of("dstaddr", TUNNEL), of("local", TUNNEL), of("ttl", TUNNEL),
-    of("encaplimit", TUNNEL), of("dhcp", AUTO), of("request-prefix", AUTO), of("ll-attempts", AUTO),
-    of("ll-interval", AUTO), of("bitrate", Methods::CAN), of("samplepoint", Methods::CAN), of("loopback", Methods::CAN),
+    of("encaplimit", TUNNEL), of("bitrate", Methods::CAN), of("samplepoint", Methods::CAN), of("loopback", Methods::CAN),
     of("listenonly", Methods::CAN), of("triple", Methods::CAN), of("oneshot", Methods::CAN), of("berr", Methods::CAN),
     of("restart-ms", Methods::CAN),
     // vlan
@@ -175,8 +202,9 @@ static OPTIONS: &[Def] = &[
     not_yet("bond-packets-per-slave"), not_yet("bond-arp-validate"), not_yet("bond-lacp-rate"),
     not_yet("bond-queue-id"), not_yet("bond-active-slave"),
     // resolvconf
-    dns("dns-nameservers"), dns("dns-nameserver"), dns("dns-search"), dns("dns-domain"), dns("dns-sortlist"),
-    dns("dns-options"),
+    dns(Names::Servers, "dns-nameservers", &["dns-nameserver", "nameserver", "nameservers"]),
+    dns(Names::Search, "dns-search", &[]), dns(Names::Domain, "dns-domain", &[]),
+    dns(Names::Sortlist, "dns-sortlist", &[]), dns(Names::Options, "dns-options", &[]),
     // ethtool
     ignored("link-speed", ETHTOOL), ignored("link-duplex", ETHTOOL), ignored("link-autoneg", ETHTOOL),
     ignored("hardware-dma-ring-rx", ETHTOOL), ignored("hardware-dma-ring-tx", ETHTOOL),

@@ -12,17 +12,23 @@ use crate::interfaces::diagnostic::{Diagnostic, Span, Word};
 use crate::interfaces::pattern::{Glob, Selector};
 use crate::interfaces::syntax::Stanza;
 use crate::model::LinkName;
+use std::cell::OnceCell;
 use std::collections::{HashMap, HashSet};
 
 /// The machine, with its links asked for once.
 pub(super) struct Machine<'s> {
     pub surroundings: &'s dyn Surroundings,
-    links: Vec<LinkName>,
+    links: OnceCell<Vec<LinkName>>,
 }
 
 impl<'s> Machine<'s> {
     pub fn new(surroundings: &'s dyn Surroundings) -> Self {
-        Self { surroundings, links: surroundings.links() }
+        Self { surroundings, links: OnceCell::new() }
+    }
+
+    /// The links of the machine, looked up when something asks first.
+    fn links(&self) -> &[LinkName] {
+        self.links.get_or_init(|| self.surroundings.links())
     }
 
     /// The MTU that a link has now.
@@ -37,7 +43,7 @@ impl<'s> Machine<'s> {
             None => glob.matches(link.as_str()),
             Some(variable) => self.surroundings.attribute(link, variable).is_some_and(|value| glob.matches(&value)),
         };
-        let found = self.links.iter().copied().filter(matches);
+        let found = self.links().iter().copied().filter(matches);
         match nth {
             None => found.collect(),
             Some(nth) => found.skip((nth as usize).saturating_sub(1)).take(1).collect(),

@@ -16,6 +16,13 @@ pub(super) fn host_end(netns: &NetnsName, inner: LinkName) -> Option<LinkName> {
     name.parse().ok()
 }
 
+/// The hardware address of the host's end of `BR..X`. A bridge that was given none takes the lowest of its ports', so this
+/// one begins with `fe`: the bridge keeps that of its NIC.
+pub(super) fn port_mac(netns: &NetnsName, inner: LinkName) -> Option<MacAddr> {
+    let bytes = hash(&["port", netns.as_str(), inner.as_str()]).to_be_bytes();
+    MacAddr::from_bytes(&[0xfe, bytes[0], bytes[1], bytes[2], bytes[3], bytes[4]])
+}
+
 /// What `hwaddress random` means: a locally administered address, the same at every start and reload of this link on
 /// this machine, another one on every other machine. `None` if the machine has no identity.
 pub(super) fn random_mac(root: &Path, place: &Place) -> Option<MacAddr> {

@@ -7,10 +7,12 @@ use super::method::{Family, Means};
 use super::options::Key;
 use super::report::Report;
 use super::route::{self, RouteLine};
-use super::{inet, inet6, rule};
+use super::scripts::Scripts;
+use super::surroundings::Surroundings;
+use super::{dhcp, inet, inet6, rule};
 use crate::interfaces::diagnostic::Diagnostic;
 use crate::interfaces::syntax::Opt;
-use crate::model::{LinkName, Place, Rule, Stanza};
+use crate::model::{LinkName, Netns, Place, Rule, Stanza};
 use std::path::Path;
 
 /// A stanza that is understood, but for conflicts with others.
@@ -20,6 +22,8 @@ pub(super) struct Evaluated<'a> {
     pub routes: Vec<RouteLine<'a>>,
     pub rules: Vec<(Rule, &'a Opt)>,
     pub wishes: Wishes<'a>,
+    /// It has a `pre-up` line, which may make the link. Scripts run for every link, and say nothing about one.
+    pub has_pre_up: bool,
 }
 
 /// What it is evaluated for.
@@ -27,6 +31,8 @@ pub(super) struct Subject<'a> {
     pub root: &'a Path,
     pub place: &'a Place,
     pub names: Names<'a>,
+    pub surroundings: &'a dyn Surroundings,
+    pub scripts: &'a Scripts,
 }
 
 impl Subject<'_> {
@@ -69,6 +75,10 @@ pub(super) fn evaluate<'a>(
             }
         }
     }
+    let asked = dhcp::evaluate(settled, subject.place, subject.surroundings, report);
+    stanza.dhcp = asked.dhcp;
+    wishes.sysctls.extend(asked.sysctls);
+    computed.extend(asked.computed);
     // ifupdown cleans its own option, and not the one of the vlan package.
     if let Some((mac, opt)) = &wishes.mac
         && opt.name.value == "hwaddress"
@@ -80,11 +90,29 @@ pub(super) fn evaluate<'a>(
         routes.extend(route_lines(settled, subject.place.link, report));
         rule_lines = self::rules(settled, rules, report);
     }
-    commands(settled, &mut stanza);
-    if settled.has_commands() {
+    commands(settled, subject, &mut stanza);
+    if stanza.has_commands() {
         stanza.environment = environment::environment(settled, subject.names, &computed);
     }
-    Evaluated { stanza, routes, rules: rule_lines, wishes }
+    let has_pre_up = settled.get(Key::PreUp).is_some();
+    Evaluated { stanza, routes, rules: rule_lines, wishes, has_pre_up }
+}
+
+/// What ifupdown makes of a `lo` that no file speaks of: only scripts take notice of it.
+pub(super) fn of_scripts<'a>(name: &str, scripts: &Scripts) -> Option<Evaluated<'a>> {
+    let mut stanza = Stanza::default();
+    if scripts.run_for(name) {
+        scripts.add_to(&mut stanza);
+        stanza.environment = environment::bare(name, "inet", "loopback");
+    }
+    let wishes = Wishes::default();
+    stanza.has_commands().then_some(Evaluated {
+        stanza,
+        routes: Vec::new(),
+        rules: Vec::new(),
+        wishes,
+        has_pre_up: false,
+    })
 }
 
 fn check_address(settled: &Settled<'_>, report: &mut Report) {
@@ -120,10 +148,14 @@ fn rules<'a>(settled: &Settled<'a>, position: &mut usize, report: &mut Report) -
     lines.collect()
 }
 
-fn commands(settled: &Settled<'_>, stanza: &mut Stanza) {
+fn commands(settled: &Settled<'_>, subject: &Subject<'_>, stanza: &mut Stanza) {
     let lines = |key| settled.all(key).map(|opt| opt.value.value.clone()).collect();
     stanza.pre_up = lines(Key::PreUp);
     stanza.up = lines(Key::Up);
     stanza.down = lines(Key::Down);
     stanza.post_down = lines(Key::PostDown);
+    // The host's end is configured for the namespace, and the scripts are about what is inside.
+    if subject.place.netns != Netns::Host && subject.scripts.run_for(subject.names.logical) {
+        subject.scripts.add_to(stanza);
+    }
 }

@@ -1,6 +1,7 @@
 //! The questions that a configuration asks of the machine: which links there are, and what a mapping script answers.
 
 use crate::model::LinkName;
+use std::cell::Cell;
 
 /// What the meaning of the files depends on beside the files.
 pub trait Surroundings {
@@ -10,9 +11,48 @@ pub trait Surroundings {
     /// The variable of a pattern: `mac`, or a file of the link's folder in `/sys/class/net`, without its newline.
     fn attribute(&self, link: &LinkName, variable: &str) -> Option<String>;
 
+    /// Whether a program that the files rely on is there. A machine that is not this one has everything.
+    fn installed(&self, program: &str) -> bool {
+        let _ = program;
+        true
+    }
+
     /// Runs the script of a `mapping` stanza with one argument and lines for its standard input. What it prints, or
     /// why it failed.
     fn map(&self, script: &str, argument: &str, lines: &[String]) -> Result<String, String>;
+}
+
+/// Surroundings that know whether anything was asked of them.
+pub(super) struct Watched<'s> {
+    surroundings: &'s dyn Surroundings,
+    asked: Cell<bool>,
+}
+
+impl<'s> Watched<'s> {
+    pub(super) fn new(surroundings: &'s dyn Surroundings) -> Self {
+        Self { surroundings, asked: Cell::new(false) }
+    }
+
+    pub(super) fn was_asked(&self) -> bool {
+        self.asked.get()
+    }
+}
+
+impl Surroundings for Watched<'_> {
+    fn links(&self) -> Vec<LinkName> {
+        self.asked.set(true);
+        self.surroundings.links()
+    }
+
+    fn attribute(&self, link: &LinkName, variable: &str) -> Option<String> {
+        self.asked.set(true);
+        self.surroundings.attribute(link, variable)
+    }
+
+    fn map(&self, script: &str, argument: &str, lines: &[String]) -> Result<String, String> {
+        self.asked.set(true);
+        self.surroundings.map(script, argument, lines)
+    }
 }
 
 /// A machine without links, where scripts fail: for callers that only want to know names.

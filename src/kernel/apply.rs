@@ -8,17 +8,14 @@
 //! the same run may have been carried out. Their tables are the same that the failed one is about, and who undoes the
 //! plan undoes them with it.
 //!
-//! Must not know: why; what the user's commands do (`Op::Run` is refused here).
+//! Must not know: why; what the user's commands do (what [`Op::is_beside_the_kernel`] is refused here).
 
 use super::batch::Batch;
 use super::error::{Error, Failure};
-use super::observe::link::Seen;
 use super::request::{self, Request};
 use super::{Kernel, Opened, netns, sysctl, wait};
-use crate::model::{Kind, LinkName, Netns, NetnsName, Place, Route, VirtualKind};
-use crate::plan::{LinkSetting, Op};
-use netlink_packet_route::link::InfoKind;
-use nix::errno::Errno;
+use crate::model::{Address, LinkName, Netns, NetnsName, Place, Route};
+use crate::plan::Op;
 use std::borrow::Borrow;
 use std::os::fd::{AsFd, OwnedFd};
 use std::time::Duration;
@@ -36,6 +33,13 @@ impl Kernel {
     /// Carries out what can be carried out, and says what could not.
     pub fn apply_all<O: Borrow<Op>>(&mut self, ops: &[O]) -> Vec<Failure> {
         self.run(ops, true)
+    }
+
+    /// Gives a link an address for a time, or one that it has another time.
+    pub fn lease(&mut self, place: &Place, address: &Address, valid: u32) -> Result<(), Error> {
+        let opened = self.opened(&place.netns)?;
+        let index = opened.index(place.link)?;
+        opened.session.request(&request::address::lease(index, address, valid))
     }
 
     fn run<O: Borrow<Op>>(&mut self, ops: &[O], go_on: bool) -> Vec<Failure> {
@@ -127,7 +131,15 @@ impl Kernel {
                 let Opened { namespace, session, .. } = self.opened(&place.netns)?;
                 wait::for_dad(namespace, session, place.link, *limit)
             }
-            Op::Run(_) => Err(Error::Unspeakable("the kernel runs no commands")),
+            Op::AwaitForwarding { place, limit } => {
+                let Opened { namespace, session, .. } = self.opened(&place.netns)?;
+                wait::for_forwarding(namespace, session, place.link, *limit)
+            }
+            Op::AwaitLinkLocal { place, limit } => {
+                let Opened { namespace, session, .. } = self.opened(&place.netns)?;
+                wait::for_link_local(namespace, session, place.link, *limit)
+            }
+            op if op.is_beside_the_kernel() => Err(Error::Unspeakable("it is nothing that the kernel does")),
             _ => Err(Error::Unspeakable("it belongs to a run of operations")),
         }
     }
@@ -138,101 +150,8 @@ impl Kernel {
         netns::delete(name)
     }
 
-    fn add_link(&mut self, place: &Place, kind: &Kind) -> Result<(), Error> {
-        let at = kind.tied_to().map_or(&place.netns, |tied| &tied.netns);
-        let inside = if *at == place.netns { None } else { Some(self.file(&place.netns)?) };
-        let inside = inside.as_ref().map(AsFd::as_fd);
-        let request = match kind {
-            Kind::Veth { peer: Some(peer) } => request::link::add_veth(peer.link, place.link, inside),
-            Kind::Vlan { parent: Some(parent), id, protocol } => {
-                let index = self.opened(at)?.index(parent.link)?;
-                request::link::add_vlan(index, place.link, inside, *id, *protocol)
-            }
-            Kind::Virtual(v) if v.parent.is_none() && v.options.is_empty() => match v.kind {
-                VirtualKind::Bridge => request::link::add_plain(place.link, InfoKind::Bridge),
-                VirtualKind::Dummy => request::link::add_plain(place.link, InfoKind::Dummy),
-                _ => return Err(Error::Unspeakable("links of that kind cannot be made yet")),
-            },
-            Kind::Veth { peer: None } | Kind::Vlan { parent: None, .. } => {
-                return Err(Error::Unspeakable("what the link is tied to is not known"));
-            }
-            Kind::Loopback | Kind::Physical | Kind::Virtual(_) | Kind::Other(_) => {
-                return Err(Error::Unspeakable("links of this kind are not made"));
-            }
-        };
-        self.ask_about_links(at, &request)
-    }
-
-    fn set_link(&mut self, place: &Place, set: &LinkSetting) -> Result<(), Error> {
-        let name = place.link;
-        let request = match set {
-            LinkSetting::Up(up) => request::link::set_up(name, *up),
-            LinkSetting::Mtu(mtu) => request::link::set_mtu(name, *mtu),
-            LinkSetting::Mac(mac) => request::link::set_mac(name, mac),
-            LinkSetting::Alias(text) if text.len() > request::link::ALIAS_MAX => {
-                return Err(Error::Unspeakable("an alias has at most 255 bytes"));
-            }
-            LinkSetting::Alias(text) => request::link::set_alias(name, text),
-            LinkSetting::Master(None) => request::link::set_master(name, 0),
-            LinkSetting::Master(Some(master)) => {
-                request::link::set_master(name, self.opened(&place.netns)?.index(*master)?)
-            }
-            LinkSetting::AddAltname(alt) | LinkSetting::DeleteAltname(alt)
-                if alt.len() > request::link::ALTNAME_MAX =>
-            {
-                return Err(Error::Unspeakable("an alternative name has at most 127 bytes"));
-            }
-            LinkSetting::AddAltname(alt) => request::link::add_altname(name, alt),
-            LinkSetting::DeleteAltname(alt) => request::link::delete_altname(name, alt),
-        };
-        self.ask_about_links(&place.netns, &request)
-    }
-
-    /// Moves and renames. The kernel moves first and renames then, so a name that is taken would leave the link there
-    /// under its old one, without its addresses; hence the look before, and the way back after.
-    fn move_link(&mut self, from: &Place, to: &Place) -> Result<(), Error> {
-        let there = self.file(&to.netns)?;
-        let index = self.opened(&from.netns)?.index(from.link)?;
-        let name = Some(to.link).filter(|name| *name != from.link);
-        if from.netns != to.netns {
-            let as_altname = Place::new(from.netns.clone(), to.link);
-            let own = name.is_some() && self.find(&as_altname)?.is_some_and(|seen| seen.index == index);
-            if own || self.find(to)?.is_some() {
-                return Err(Error::Refused { errno: Errno::EEXIST, text: Some(format!("the name {to} is taken")) });
-            }
-        }
-        self.opened(&to.netns)?.indexes.clear();
-        let moved = self.ask_about_links(&from.netns, &request::link::move_to(index, there.as_fd(), name));
-        if moved.is_err() && name.is_some() {
-            self.bring_back(from, &to.netns)?;
-        }
-        moved
-    }
-
-    /// Brings a link back that was moved, but not renamed.
-    fn bring_back(&mut self, from: &Place, strayed_to: &Netns) -> Result<(), Error> {
-        let strayed = Place::new(strayed_to.clone(), from.link);
-        if from.netns == *strayed_to || self.find(from)?.is_some() {
-            return Ok(());
-        }
-        let Some(link) = self.find(&strayed)? else { return Ok(()) };
-        let back = self.file(&from.netns)?;
-        self.ask_about_links(strayed_to, &request::link::move_to(link.index, back.as_fd(), None))
-    }
-
-    fn find(&mut self, place: &Place) -> Result<Option<Seen>, Error> {
-        wait::look_up(&mut self.opened(&place.netns)?.session, place.link)
-    }
-
-    /// A request after which indexes may be others.
-    fn ask_about_links(&mut self, netns: &Netns, request: &Request) -> Result<(), Error> {
-        let opened = self.opened(netns)?;
-        opened.indexes.clear();
-        opened.session.request(request)
-    }
-
     /// A namespace's file, to be named in a request to another one.
-    fn file(&mut self, netns: &Netns) -> Result<OwnedFd, Error> {
+    pub(super) fn file(&mut self, netns: &Netns) -> Result<OwnedFd, Error> {
         let namespace = self.namespace(netns)?;
         namespace.as_fd().try_clone_to_owned().map_err(|e| Error::io("duplicate a namespace", &e))
     }

@@ -51,6 +51,22 @@ pub enum Error {
     },
     /// The kernel's tables changed every time that they were read.
     Unsteady,
+    /// The kernel knows no links of that kind; its module is missing, or it was built without.
+    NoKind(String),
+    /// Links of that kind have no such option, or not with such a value.
+    NoOption {
+        /// The kind.
+        kind: String,
+        /// The word of ip-link(8).
+        word: String,
+    },
+    /// A peer's name cannot be turned into an address.
+    Unresolved {
+        /// `NAME:PORT`.
+        endpoint: String,
+        /// What the resolver says.
+        why: String,
+    },
     /// An operation cannot be put in a request.
     Unspeakable(&'static str),
 }
@@ -74,7 +90,9 @@ impl Error {
             Error::NoNetns(_) | Error::NoSetting(_) => Some(Errno::ENOENT),
             Error::NetnsExists(_) => Some(Errno::EEXIST),
             Error::Timeout { .. } => Some(Errno::ETIMEDOUT),
+            Error::NoKind(_) => Some(Errno::EOPNOTSUPP),
             Error::Duplicate { .. } | Error::Unsteady | Error::Unspeakable(_) => None,
+            Error::NoOption { .. } | Error::Unresolved { .. } => None,
         }
     }
 
@@ -105,8 +123,24 @@ impl fmt::Display for Error {
             }
             Error::Timeout { what, limit } => write!(f, "{what} within {} s", limit.as_secs_f32()),
             Error::Unsteady => f.write_str("the kernel's tables changed each time that they were read"),
+            Error::NoKind(kind) => write!(f, "the kernel has no {kind} links (modprobe {}?)", module(kind)),
+            Error::NoOption { kind, word } => write!(f, "a {kind} link has no option {word}, or not with that value"),
+            Error::Unresolved { endpoint, why } => write!(f, "{endpoint} is not found: {why}"),
             Error::Unspeakable(why) => f.write_str(why),
         }
+    }
+}
+
+/// The module that a kind of link is in, where it is called otherwise.
+fn module(kind: &str) -> &str {
+    match kind {
+        "bond" => "bonding",
+        "vlan" => "8021q",
+        "gre" | "gretap" => "ip_gre",
+        "ip6gre" | "ip6gretap" => "ip6_gre",
+        "ip6tnl" => "ip6_tunnel",
+        "tap" => "tun",
+        kind => kind,
     }
 }
 

@@ -5,8 +5,8 @@
 //! [`netns`] makes and enters namespaces.
 //!
 //! In reading order: [`netns`] (what a namespace is), `session` (a conversation inside one), `batch` (many requests
-//! at once), `request` (operations as messages), [`observe`](Observed) (messages as the model), `apply`, `wait`,
-//! `sysctl`.
+//! at once), `options` (words of ip-link(8) as attributes), `request` (operations as messages), [`observe`](Observed) (messages
+//! as the model), `apply` and `links`, `wait`; what goes other ways than rtnetlink's: `sysctl`, `tun`, `wireguard`.
 //!
 //! Invariants: no thread but those made for it ever changes its namespace. Nothing here waits without a limit. What the
 //! kernel says never makes this panic: it is read by checked views. Nothing is decided here: what shall be done comes
@@ -17,13 +17,18 @@
 mod apply;
 mod batch;
 mod error;
+mod links;
+pub mod mounts;
 pub mod netns;
 mod observe;
+mod options;
 mod request;
 mod session;
 mod sysctl;
+mod tun;
 mod view;
 mod wait;
+mod wireguard;
 
 pub use error::{Error, Failure};
 pub use netns::Namespace;
@@ -48,6 +53,7 @@ pub struct Kernel {
 struct Opened {
     namespace: Namespace,
     session: Session,
+    wireguard: Option<wireguard::Conversation>,
     /// Indexes of links that were looked up, until any link changes.
     indexes: HashMap<LinkName, u32>,
 }
@@ -69,7 +75,7 @@ impl Kernel {
             Entry::Vacant(entry) => {
                 let namespace = Namespace::open(netns)?;
                 let session = Session::open(&namespace)?;
-                Ok(entry.insert(Opened { namespace, session, indexes: HashMap::new() }))
+                Ok(entry.insert(Opened { namespace, session, wireguard: None, indexes: HashMap::new() }))
             }
         }
     }
@@ -85,6 +91,14 @@ impl Kernel {
 }
 
 impl Opened {
+    /// The conversation about WireGuard.
+    fn wireguard(&mut self) -> Result<&mut wireguard::Conversation, Error> {
+        if self.wireguard.is_none() {
+            self.wireguard = Some(wireguard::Conversation::open(&self.namespace)?);
+        }
+        self.wireguard.as_mut().ok_or_else(|| Error::NoKind("wireguard".into()))
+    }
+
     /// The index of a link.
     fn index(&mut self, name: LinkName) -> Result<u32, Error> {
         if let Some(index) = self.indexes.get(&name) {

@@ -1,4 +1,4 @@
-//! [`Session`]: one rtnetlink socket inside one namespace.
+//! [`Session`]: one netlink socket inside one namespace.
 //!
 //! Theory: a netlink socket belongs for ever to the namespace in which it was made. It is made on a thread that enters
 //! the namespace, and then serves from anywhere, so that no other thread ever changes its own. The kernel carries a
@@ -18,7 +18,8 @@ use netlink_packet_core::{
     NetlinkBuffer, NetlinkSerializable,
 };
 use netlink_packet_route::RouteNetlinkMessage;
-use netlink_sys::{Socket, SocketAddr, protocols::NETLINK_ROUTE};
+use netlink_sys::protocols::{NETLINK_GENERIC, NETLINK_ROUTE};
+use netlink_sys::{Socket, SocketAddr};
 use nix::errno::Errno;
 use nix::sys::socket::{setsockopt, sockopt};
 use nix::sys::time::{TimeVal, TimeValLike};
@@ -40,28 +41,66 @@ const NLMSGERR_ATTR_MSG: u16 = 1;
 /// One question to the kernel.
 #[derive(Debug)]
 pub(super) struct Request {
-    /// The message.
-    pub message: RouteNetlinkMessage,
+    body: Body,
     /// `NLM_F_CREATE` and its like; [`NLM_F_REQUEST`] goes without saying.
-    pub flags: u16,
+    flags: u16,
+}
+
+#[derive(Debug)]
+enum Body {
+    Route(Box<RouteNetlinkMessage>),
+    /// Of another protocol: `nlmsg_type` and what follows the header. It may hold secrets.
+    Raw(u16, Raw),
+}
+
+struct Raw(Vec<u8>);
+
+impl std::fmt::Debug for Raw {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{} bytes", self.0.len())
+    }
+}
+
+impl Body {
+    fn kind(&self) -> u16 {
+        match self {
+            Body::Route(message) => message.message_type(),
+            Body::Raw(kind, _) => *kind,
+        }
+    }
+
+    fn length(&self) -> usize {
+        match self {
+            Body::Route(message) => message.buffer_len(),
+            Body::Raw(_, raw) => raw.0.len(),
+        }
+    }
 }
 
 impl Request {
     /// A request with flags of its own.
     pub fn new(message: RouteNetlinkMessage, flags: u16) -> Self {
-        Self { message, flags }
+        Self { body: Body::Route(Box::new(message)), flags }
+    }
+
+    /// A request of another protocol than rtnetlink's.
+    pub fn raw(kind: u16, payload: Vec<u8>) -> Self {
+        Self { body: Body::Raw(kind, Raw(payload)), flags: 0 }
     }
 
     /// Puts it at the end of a buffer, with zeroes between it and the next four-byte boundary.
     pub fn append_to(&self, buffer: &mut Vec<u8>, flags: u16, sequence: u32) {
-        let (start, length) = (buffer.len(), 16 + self.message.buffer_len());
+        let (start, length) = (buffer.len(), 16 + self.body.length());
         buffer.resize(start + length.next_multiple_of(4), 0);
         let mut header = NetlinkBuffer::new(&mut buffer[start..start + length]);
         header.set_length(u32::try_from(length).unwrap_or(u32::MAX));
-        header.set_message_type(self.message.message_type());
+        header.set_message_type(self.body.kind());
         header.set_flags(NLM_F_REQUEST | self.flags | flags);
         header.set_sequence_number(sequence);
-        self.message.serialize(header.payload_mut());
+        match &self.body {
+            Body::Route(message) => message.serialize(header.payload_mut()),
+            Body::Raw(_, raw) => header.payload_mut().copy_from_slice(&raw.0),
+        }
     }
 }
 
@@ -84,11 +123,20 @@ impl Session {
 
     /// The same, hearing what multicast groups (`RTNLGRP_…`) say.
     pub(super) fn open_for(namespace: &Namespace, groups: &[u32]) -> Result<Self, Error> {
-        namespace.within(|| Self::open_here(groups))?.map_err(|e| Error::io("open a netlink socket", &e))
+        Self::open_as(namespace, NETLINK_ROUTE, groups)
     }
 
-    fn open_here(groups: &[u32]) -> io::Result<Self> {
-        let mut socket = Socket::new(NETLINK_ROUTE)?;
+    /// One that speaks generic netlink.
+    pub(super) fn open_generic(namespace: &Namespace) -> Result<Self, Error> {
+        Self::open_as(namespace, NETLINK_GENERIC, &[])
+    }
+
+    fn open_as(namespace: &Namespace, protocol: isize, groups: &[u32]) -> Result<Self, Error> {
+        namespace.within(|| Self::open_here(protocol, groups))?.map_err(|e| Error::io("open a netlink socket", &e))
+    }
+
+    fn open_here(protocol: isize, groups: &[u32]) -> io::Result<Self> {
+        let mut socket = Socket::new(protocol)?;
         socket.bind(&SocketAddr::new(0, 0))?;
         // Each of these came with some kernel; without it errors have less text, or dumps are filtered here alone.
         for unknown in [socket.set_ext_ack(true), socket.set_cap_ack(true), socket.set_netlink_get_strict_chk(true)] {

@@ -1,4 +1,4 @@
-//! Waiting for the kernel: for a link to appear, for duplicate address detection to end.
+//! Waiting for the kernel: for a link to appear, for duplicate address detection to end, for a bridge's ports to forward.
 //!
 //! Theory: subscribe first, then look, then sleep until something is said, look again. What is said is not even read:
 //! that something changed is enough, and looking again costs less than getting the order of events right. Nothing that
@@ -16,11 +16,14 @@ use crate::model::LinkName;
 use netlink_packet_route::AddressFamily;
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use std::net::IpAddr;
 use std::os::fd::AsFd;
 use std::time::{Duration, Instant};
 
 const RTNLGRP_LINK: u32 = 1;
 const RTNLGRP_IPV6_IFADDR: u32 = 9;
+const BR_STATE_LISTENING: u8 = 1;
+const BR_STATE_LEARNING: u8 = 2;
 
 /// Waits until there is a link of that name.
 pub(super) fn for_link(
@@ -57,6 +60,49 @@ pub(super) fn for_dad(
             log::info!("{name} has no carrier, not waiting for duplicate address detection");
         }
         Ok(!tentative || !seen.carrier)
+    })
+}
+
+/// Waits until no port of a bridge listens or learns (`BR_STATE_*`, `linux/if_bridge.h`); when that takes too long, goes on.
+pub(super) fn for_forwarding(
+    namespace: &Namespace,
+    asking: &mut Session,
+    bridge: LinkName,
+    limit: Duration,
+) -> Result<(), Error> {
+    let mut hearing = Session::open_for(namespace, &[RTNLGRP_LINK])?;
+    let what = || format!("the ports of {bridge} did not all forward");
+    let waited = until(&mut hearing, limit, what, || {
+        let index = look_up(asking, bridge)?.ok_or(Error::NoLink(bridge))?.index;
+        let ports = asking.dump(&request::link::dump(), |payload| link::read(payload)?.bridge_port_state(index))?;
+        Ok(!ports.iter().any(|state| [BR_STATE_LISTENING, BR_STATE_LEARNING].contains(state)))
+    });
+    match waited {
+        Err(late @ Error::Timeout { .. }) => {
+            log::info!("{late}, ignoring: traffic begins later");
+            Ok(())
+        }
+        other => other,
+    }
+}
+
+/// Waits until the link has an IPv6 link-local address that may be used.
+pub(super) fn for_link_local(
+    namespace: &Namespace,
+    asking: &mut Session,
+    name: LinkName,
+    limit: Duration,
+) -> Result<(), Error> {
+    let mut hearing = Session::open_for(namespace, &[RTNLGRP_LINK, RTNLGRP_IPV6_IFADDR])?;
+    let what = || format!("{name} had no IPv6 link-local address (is there a carrier?)");
+    until(&mut hearing, limit, what, || {
+        let seen = look_up(asking, name)?.ok_or(Error::NoLink(name))?;
+        let rows = asking.dump(&request::address::dump(AddressFamily::Inet6), |payload| {
+            let address = address::read(payload).filter(|a| a.index == seen.index && a.is_of(INET6))?;
+            let link_local = matches!(address.address(), IpAddr::V6(ip) if ip.is_unicast_link_local());
+            Some(link_local && !address.is_tentative() && !address.is_duplicate())
+        })?;
+        Ok(rows.contains(&true))
     })
 }
 

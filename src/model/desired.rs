@@ -1,6 +1,8 @@
 //! What the files ask for, and what this program answers for.
 
-use super::{Address, Link, LinkName, Netns, NetnsName, NetnsState, Place, Route, Rule, State, Sysctl};
+use super::{
+    Address, Dhcp, Link, LinkName, Netns, NetnsName, NetnsState, Place, Protocol, Resolv, Route, Rule, State, Sysctl,
+};
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,6 +18,12 @@ pub struct Desired {
     pub rules: Vec<(Netns, Rule)>,
     /// Settings of whole namespaces, such as forwarding.
     pub sysctls: Vec<(Netns, Sysctl, String)>,
+    /// Name servers and search domains of the files, those of leases not among them.
+    #[serde(default)]
+    pub resolv: Resolv,
+    /// The scripts that run once for all links together, before and after everything else.
+    #[serde(default)]
+    pub scripts: Stanza,
 }
 
 /// A link that the files name.
@@ -32,6 +40,9 @@ pub struct DesiredLink {
     pub presence: Presence,
     /// Its settings, written before it goes up.
     pub sysctls: Vec<(Sysctl, String)>,
+    /// Of a bridge: how long to wait until its ports forward, once they are in.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub wait: Option<Duration>,
     /// Its stanzas in the order of the file, each with its addresses, routes and commands.
     pub stanzas: Vec<Stanza>,
 }
@@ -59,6 +70,9 @@ pub struct Stanza {
     /// How long to wait for duplicate address detection; none when there is nothing to wait for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub dad: Option<Duration>,
+    /// What asks the network for addresses; it ends when the stanza goes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub dhcp: Option<Dhcp>,
     /// What commands see, but for `MODE`, `PHASE` and `PATH`; empty when there are no commands.
     #[serde(default)]
     pub environment: Vec<(String, String)>,
@@ -87,6 +101,11 @@ impl DesiredLink {
         self.stanzas.iter().flat_map(|s| &s.addresses)
     }
 
+    /// The clients that ask the network for addresses.
+    pub fn dhcp(&self) -> impl Iterator<Item = &Dhcp> {
+        self.stanzas.iter().filter_map(|s| s.dhcp.as_ref())
+    }
+
     /// The routes of all its stanzas.
     pub fn routes(&self) -> impl Iterator<Item = &Route> {
         self.stanzas.iter().flat_map(|s| &s.routes)
@@ -113,6 +132,12 @@ impl Desired {
     /// The link at a place.
     pub fn link(&self, place: &Place) -> Option<&DesiredLink> {
         self.links.iter().find(|l| l.place == *place)
+    }
+
+    /// Whether there is anything to write into a resolv.conf, now or when a lease brings it.
+    pub fn has_resolv(&self) -> bool {
+        let tells = |dhcp: &Dhcp| dhcp.protocol != Protocol::Ipv4ll;
+        !self.resolv.is_empty() || self.links.iter().any(|l| l.dhcp().any(tells))
     }
 
     /// The namespaces that it makes.

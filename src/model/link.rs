@@ -1,8 +1,8 @@
 //! Links.
 
-use super::{LinkName, LinkValue, MacAddr, Place, Virtual, VirtualKind};
+use super::{LinkName, LinkOptions, MacAddr, Netns, Place, Virtual, VirtualKind, Wireguard};
 use serde::{Deserialize, Serialize};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 /// A link. In a desired state a property that is `None` is left as it is.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
@@ -26,8 +26,8 @@ pub struct Link {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub master: Option<LinkName>,
     /// What it is as a port of its master (`ip link set … type bridge_slave`, `bond_slave`), by the words of ip-link(8).
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    pub port: BTreeMap<String, LinkValue>,
+    #[serde(default, skip_serializing_if = "LinkOptions::is_empty")]
+    pub port: LinkOptions,
     /// The VLANs that a port of a VLAN-aware bridge, or such a bridge itself, is a member of (`bridge vlan`).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub vlans: Option<BTreeSet<BridgeVlan>>,
@@ -35,6 +35,9 @@ pub struct Link {
     /// address, 1 not at all.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub addrgenmode: Option<u8>,
+    /// WireGuard's keys and peers.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub wireguard: Option<Box<Wireguard>>,
     /// Alternative names (`ip link property`), each up to 127 bytes.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub altnames: BTreeSet<String>,
@@ -120,6 +123,14 @@ impl Kind {
         }
     }
 
+    /// Whether an existing link of kind `self` can be made into what `desired` asks for without making it anew.
+    pub fn can_become(&self, desired: &Kind) -> bool {
+        match (self, desired) {
+            (Kind::Virtual(a), Kind::Virtual(b)) => a.can_become(b),
+            (a, b) => a.satisfies(b),
+        }
+    }
+
     /// A kind that needs neither a parent nor options.
     pub fn plain(kind: VirtualKind) -> Self {
         Kind::Virtual(Virtual::plain(kind))
@@ -133,6 +144,27 @@ impl Kind {
             Kind::Virtual(v) => v.parent.as_ref(),
             _ => None,
         }
+    }
+
+    /// The namespace that a link of this kind is made in, when it shall live in `home`: that of what it stands on or is tied to.
+    pub fn made_in<'a>(&'a self, home: &'a Netns) -> &'a Netns {
+        match self {
+            Kind::Virtual(v) => v.made_in(home),
+            kind => kind.tied_to().map_or(home, |place| &place.netns),
+        }
+    }
+
+    /// What it is when it is made of options.
+    pub fn as_virtual(&self) -> Option<&Virtual> {
+        match self {
+            Kind::Virtual(v) => Some(v),
+            _ => None,
+        }
+    }
+
+    /// Whether it is made of options and of this kind.
+    pub fn is(&self, kind: VirtualKind) -> bool {
+        self.as_virtual().is_some_and(|v| v.kind == kind)
     }
 }
 
@@ -155,6 +187,7 @@ impl Link {
             && desired.port.iter().all(|(k, v)| self.port.get(k) == Some(v))
             && ok(&self.vlans, &desired.vlans)
             && ok(&self.addrgenmode, &desired.addrgenmode)
+            && desired.wireguard.as_ref().is_none_or(|w| self.wireguard.as_ref().is_some_and(|have| have.satisfies(w)))
             && desired.altnames.is_subset(&self.altnames)
     }
 }

@@ -8,22 +8,32 @@
 
 mod address;
 mod desired;
+mod dhcp;
+mod instance;
 mod link;
+mod link_option;
 mod mac;
 mod name;
+mod resolv;
 mod route;
 mod rule;
 mod state;
 mod sysctl;
 mod virtual_link;
+mod wireguard;
 
 pub use address::{Address, Scope};
 pub use desired::{Desired, DesiredLink, Owned, Presence, Stanza, Taken};
+pub use dhcp::{Client, Dhcp, Protocol};
+pub use instance::{Instance, escape};
 pub use link::{BridgeVlan, Kind, Link, VlanProtocol};
+pub use link_option::{BOND_PORT, BRIDGE_PORT, Change, LinkOption, PortOf, Shape};
 pub use mac::MacAddr;
 pub use name::{LinkName, NameError, Netns, NetnsName, Place};
+pub use resolv::{Domain, MAX_SERVERS, NameServer, NotForResolv, Resolv, ResolvWord};
 pub use route::{Route, RouteKind, TABLE_MAIN};
 pub use rule::{Rule, RuleAction};
 pub use state::{NetnsState, State};
 pub use sysctl::Sysctl;
-pub use virtual_link::{LinkValue, Virtual, VirtualKind};
+pub use virtual_link::{LinkOptions, LinkValue, Virtual, VirtualKind};
+pub use wireguard::{Secret, Wireguard, WireguardKey, WireguardPeer};

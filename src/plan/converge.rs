@@ -4,13 +4,14 @@
 //! configured, stanza by stanza, commands in their places as ifupdown has them. What the files no longer ask for goes last, so
 //! that an address or a next hop is replaced without a moment in which there is none.
 
+use super::join::{missing_masters, newborn, settle_in};
 use super::mend::Draft;
 use super::op::{Op, Phase, Plan};
 use super::order::order;
 use super::retire::retire_unwanted;
 use super::tables::Tables;
 use super::{Problem, retire};
-use crate::model::{Desired, DesiredLink, Kind, Netns, Owned, Place, Presence, Rule, State};
+use crate::model::{Desired, DesiredLink, Dhcp, Kind, Netns, Owned, Place, Presence, Rule, State, Virtual};
 use std::collections::BTreeSet;
 
 /// The changes that lead from `current` to `desired`, given what was applied before (`owned`); or why there are none.
@@ -22,8 +23,21 @@ pub fn converge(current: State, desired: &Desired, owned: Option<&Owned>) -> Res
             draft.push(Op::AddNetns(name.clone()));
         }
     }
+    let all = Netns::Named(desired.netns.clone());
+    let was_for_all = owned.map(|o| &o.desired.scripts);
+    let same_for_all = was_for_all.is_some_and(|was| was.same_commands(&desired.scripts));
+    if !same_for_all {
+        was_for_all.iter().for_each(|was| draft.run_for_all(&all, was, Phase::PreDown));
+    }
     if let Some(owned) = owned {
         retire_unwanted(&mut draft, owned, desired);
+    }
+    if !same_for_all {
+        was_for_all.iter().for_each(|was| draft.run_for_all(&all, was, Phase::PostDown));
+    }
+    names(&mut draft, desired, owned);
+    if !same_for_all {
+        draft.run_for_all(&all, &desired.scripts, Phase::PreUp);
     }
     set_sysctls(&mut draft, desired.sysctls.iter().map(|(netns, key, value)| (netns, key, value)));
     let mut fresh = BTreeSet::new();
@@ -32,8 +46,13 @@ pub fn converge(current: State, desired: &Desired, owned: Option<&Owned>) -> Res
             fresh.insert(&link.place);
         }
     }
+    let missing = missing_masters(&draft, desired);
+    draft.problems.extend(missing);
     if !draft.problems.is_empty() {
         return Err(draft.problems);
+    }
+    for link in ordered.iter().filter(|link| !fresh.contains(&link.place)) {
+        settle_in(&mut draft, link, owned);
     }
     let mut tables = Tables::take(&mut draft, desired, owned);
     for link in &ordered {
@@ -42,7 +61,19 @@ pub fn converge(current: State, desired: &Desired, owned: Option<&Owned>) -> Res
     draft.finish_waits();
     rules(&mut draft, desired, owned);
     tables.drop_obsolete(&mut draft);
+    if !same_for_all {
+        draft.run_for_all(&all, &desired.scripts, Phase::PostUp);
+    }
     Ok(draft.plan)
+}
+
+/// The namespace's resolv.conf. Clients that are going to be started add to it.
+fn names(draft: &mut Draft, desired: &Desired, owned: Option<&Owned>) {
+    let of = |desired: &Desired| desired.has_resolv().then(|| desired.resolv.clone());
+    let (was, want) = (owned.and_then(|o| of(&o.desired)), of(desired));
+    if was != want {
+        draft.push(Op::SetResolv { netns: desired.netns.clone(), resolv: want });
+    }
 }
 
 fn set_sysctls<'a>(
@@ -63,7 +94,9 @@ fn arrive(draft: &mut Draft, link: &DesiredLink, desired: &Desired, owned: Optio
     match (&link.link.kind, draft.now.link(place)) {
         (None, Some(_)) => false,
         (None, None) => move_in(draft, link, desired),
-        (Some(kind), Some(have)) if have.kind.as_ref().is_some_and(|k| k.satisfies(kind)) => {
+        (Some(kind), Some(have))
+            if have.kind.as_ref().is_some_and(|k| k.can_become(kind)) && same_birth(kind, place, owned) =>
+        {
             // A pair was just made from its other end, or it was there already.
             let just_made = |op: &Op| matches!(op, Op::AddLink { kind, .. } if kind.tied_to() == Some(place));
             draft.plan.ops.iter().any(just_made)
@@ -82,6 +115,13 @@ fn arrive(draft: &mut Draft, link: &DesiredLink, desired: &Desired, owned: Optio
     }
 }
 
+/// Whether a link was made in the namespace where it would be made now; that is not seen of the link itself.
+fn same_birth(kind: &Kind, place: &Place, owned: Option<&Owned>) -> bool {
+    let was = owned.and_then(|o| o.desired.link(place)?.link.kind.as_ref()?.as_virtual());
+    let birth = |v: &Virtual| v.made_in(&place.netns).clone();
+    kind.as_virtual().zip(was).is_none_or(|(now, was)| birth(now) == birth(was))
+}
+
 /// A link that exists, on the host; or one that a command is going to make.
 fn move_in(draft: &mut Draft, link: &DesiredLink, desired: &Desired) -> bool {
     let place = &link.place;
@@ -97,16 +137,16 @@ fn move_in(draft: &mut Draft, link: &DesiredLink, desired: &Desired) -> bool {
         .now
         .places()
         .filter(|(p, l)| {
-            matches!(&l.kind, Some(Kind::Vlan { parent: Some(parent), .. }) if *parent == home)
-                && desired.link(p).is_none()
+            let on_it = l.kind.as_ref().is_some_and(|k| !matches!(k, Kind::Veth { .. }) && k.tied_to() == Some(&home));
+            // One of the same name that is wanted inside moves too, or is made anew there.
+            on_it && desired.link(p).is_none() && !desired.links.iter().any(|l| l.host_name() == p.link)
         })
         .map(|(p, _)| p.to_string())
         .collect();
     if !lost.is_empty() {
-        let what = format!("{} carries {}, which the kernel deletes when it moves", home.link, lost.join(", "));
+        let what = format!("{} carries {}, which would lose it when it moves", home.link, lost.join(", "));
         draft.problems.push(
-            Problem::new(place, what)
-                .help("name the VLANs in the namespace's file too, or delete them on the host first"),
+            Problem::new(place, what).help("name them in the namespace's file too, or delete them on the host first"),
         );
         return false;
     }
@@ -139,8 +179,9 @@ fn make(draft: &mut Draft, link: &DesiredLink, kind: &Kind, owned: Option<&Owned
         }
     }
     let at_home = draft.now.link(&home).and_then(|l| l.kind.as_ref());
+    // There cannot be two VLANs of a number on a link.
     if place.netns != Netns::Host
-        && !matches!(kind, Kind::Veth { .. })
+        && matches!(kind, Kind::Vlan { .. })
         && at_home.is_some_and(|have| have.satisfies(kind))
     {
         draft.push(Op::MoveLink { from: home, to: place.clone() });
@@ -151,7 +192,7 @@ fn make(draft: &mut Draft, link: &DesiredLink, kind: &Kind, owned: Option<&Owned
         Kind::Veth { peer: Some(peer) } if place.netns == Netns::Host => {
             Op::AddLink { place: peer.clone(), kind: Kind::Veth { peer: Some(place.clone()) } }
         }
-        kind => Op::AddLink { place: place.clone(), kind: kind.clone() },
+        kind => Op::AddLink { place: place.clone(), kind: newborn(kind) },
     };
     draft.push(op);
     true
@@ -172,31 +213,48 @@ fn clear_other_end(draft: &mut Draft, place: &Place, other: &Place, owned: Optio
 
 /// Properties, addresses, routes and commands of a link.
 fn configure(draft: &mut Draft, link: &DesiredLink, owned: Option<&Owned>, fresh: bool, tables: &mut Tables) {
-    let was = owned.and_then(|o| o.desired.link(&link.place)).filter(|_| !fresh);
+    let before = owned.and_then(|o| o.desired.link(&link.place));
+    let was = before.filter(|_| !fresh);
     let same = |i: usize| {
         was.is_some_and(|w| w.stanzas.get(i).zip(link.stanzas.get(i)).is_some_and(|(a, b)| a.same_commands(b)))
     };
+    let keeps = |dhcp: &Dhcp| link.dhcp().any(|d| d == dhcp);
+    for dhcp in before.filter(|_| fresh).into_iter().flat_map(DesiredLink::dhcp).filter(|dhcp| !keeps(dhcp)) {
+        draft.stop_dhcp(&link.place, dhcp);
+    }
     for (i, stanza) in was.into_iter().flat_map(|w| w.stanzas.iter().enumerate()) {
         if !same(i) {
-            draft.run(link, stanza, Phase::PreDown);
-            draft.run(link, stanza, Phase::PostDown);
+            draft.run(&link.place, stanza, Phase::PreDown);
+        }
+        if let Some(dhcp) = stanza.dhcp.as_ref().filter(|dhcp| !keeps(dhcp)) {
+            draft.stop_dhcp(&link.place, dhcp);
+        }
+        if !same(i) {
+            draft.run(&link.place, stanza, Phase::PostDown);
         }
     }
     if link.stanzas.is_empty() {
-        ready(draft, link);
+        ready(draft, link, was);
     }
     for (i, stanza) in link.stanzas.iter().enumerate() {
         if !same(i) {
-            draft.run(link, stanza, Phase::PreUp);
+            draft.run(&link.place, stanza, Phase::PreUp);
         }
         if i == 0 {
-            ready(draft, link);
+            ready(draft, link, was);
             tables.correct_addresses(draft, link);
         }
         let mut added_ipv6 = false;
         for address in &stanza.addresses {
             added_ipv6 |=
                 tables.add_address(draft, &link.place, address) && address.local.addr().is_ipv6() && !address.nodad;
+        }
+        if let Some(dhcp) = stanza.dhcp.as_ref().filter(|dhcp| !was.is_some_and(|w| w.dhcp().any(|d| d == *dhcp))) {
+            draft.start_dhcp(&link.place, dhcp);
+            if !stanza.routes.is_empty() {
+                // Their next hops may be in the subnet that the lease is of.
+                draft.finish_waits();
+            }
         }
         for route in &stanza.routes {
             tables.add_route(draft, &link.place.netns, route);
@@ -205,22 +263,25 @@ fn configure(draft: &mut Draft, link: &DesiredLink, owned: Option<&Owned>, fresh
             draft.await_dad(&link.place, limit);
         }
         if !same(i) {
-            draft.run(link, stanza, Phase::PostUp);
+            draft.run(&link.place, stanza, Phase::PostUp);
         }
     }
 }
 
-/// The link is there, has its properties and is up.
-fn ready(draft: &mut Draft, link: &DesiredLink) {
+/// The link is there, has its properties and is up; a bridge's ports are in already.
+fn ready(draft: &mut Draft, link: &DesiredLink, was: Option<&DesiredLink>) {
     if draft.now.link(&link.place).is_none() {
         match &link.link.kind {
-            Some(kind) => draft.push(Op::AddLink { place: link.place.clone(), kind: kind.clone() }),
+            Some(kind) => draft.push(Op::AddLink { place: link.place.clone(), kind: newborn(kind) }),
             None => draft.push(Op::AwaitLink(link.place.clone())),
         }
     }
-    draft.mend_down(&link.place, &link.link);
+    draft.mend_down(&link.place, &link.link, was.map(|w| &w.link));
     set_sysctls(draft, link.sysctls.iter().map(|(key, value)| (&link.place.netns, key, value)));
     draft.mend_up(&link.place, &link.link);
+    if let Some(limit) = link.wait.filter(|limit| !limit.is_zero() && draft.was_stirred(&link.place)) {
+        draft.push(Op::AwaitForwarding { place: link.place.clone(), limit });
+    }
 }
 
 fn rules(draft: &mut Draft, desired: &Desired, owned: Option<&Owned>) {

@@ -4,9 +4,9 @@
 //! and routes are not simulated while a plan is made: each list is looked at once, and may be long.
 
 use super::Problem;
-use super::op::{Command, LinkSetting, Op, Phase, Plan};
+use super::op::{Asking, Command, LinkSetting, Op, Phase, Plan};
 use super::simulate::step;
-use crate::model::{DesiredLink, Link, Place, Stanza, State};
+use crate::model::{Dhcp, Link, LinkName, Netns, Place, Stanza, State, VirtualKind};
 use std::time::Duration;
 
 pub(super) struct Draft {
@@ -14,11 +14,13 @@ pub(super) struct Draft {
     pub(super) plan: Plan,
     pub(super) problems: Vec<Problem>,
     waits: Vec<(Place, Duration)>,
+    /// Clients that were started and not yet waited for.
+    asking: Vec<Asking>,
 }
 
 impl Draft {
     pub(super) fn new(current: State) -> Self {
-        Self { now: current, plan: Plan::default(), problems: Vec::new(), waits: Vec::new() }
+        Self { now: current, plan: Plan::default(), problems: Vec::new(), waits: Vec::new(), asking: Vec::new() }
     }
 
     /// Adds a change, and takes note of what it does to links.
@@ -47,10 +49,38 @@ impl Draft {
         for (place, limit) in std::mem::take(&mut self.waits) {
             self.push(Op::AwaitDad { place, limit });
         }
+        for asking in std::mem::take(&mut self.asking) {
+            self.push(Op::AwaitLease(asking));
+        }
+    }
+
+    /// Starts a client. Its answer is waited for where duplicate address detection is: all clients ask at once.
+    pub(super) fn start_dhcp(&mut self, place: &Place, dhcp: &Dhcp) {
+        if let Some(limit) = dhcp.link_local {
+            self.push(Op::AwaitLinkLocal { place: place.clone(), limit });
+        }
+        let asking = Asking { place: place.clone(), dhcp: dhcp.clone() };
+        self.push(Op::StartDhcp(asking.clone()));
+        if dhcp.limit > 0 {
+            self.asking.push(asking);
+        }
+    }
+
+    pub(super) fn stop_dhcp(&mut self, place: &Place, dhcp: &Dhcp) {
+        self.push(Op::StopDhcp(Asking { place: place.clone(), dhcp: dhcp.clone() }));
     }
 
     /// The stanza's commands of a phase.
-    pub(super) fn run(&mut self, link: &DesiredLink, stanza: &Stanza, phase: Phase) {
+    pub(super) fn run(&mut self, place: &Place, stanza: &Stanza, phase: Phase) {
+        self.run_in(&place.netns, place.link, stanza, phase);
+    }
+
+    /// The scripts that run once for all links together; ifupdown calls them `--all` (ifup(8)).
+    pub(super) fn run_for_all(&mut self, netns: &Netns, scripts: &Stanza, phase: Phase) {
+        self.run_in(netns, "--all".parse().unwrap_or(LinkName::LO), scripts, phase);
+    }
+
+    fn run_in(&mut self, netns: &Netns, link: LinkName, stanza: &Stanza, phase: Phase) {
         let lines = match phase {
             Phase::PreUp => &stanza.pre_up,
             Phase::PostUp => &stanza.up,
@@ -66,8 +96,8 @@ impl Draft {
         environment.push(("PHASE".into(), phase.as_str().into()));
         for line in lines {
             self.push(Op::Run(Command {
-                netns: link.place.netns.clone(),
-                link: link.place.link,
+                netns: netns.clone(),
+                link,
                 phase,
                 line: line.clone(),
                 environment: environment.clone(),
@@ -75,24 +105,43 @@ impl Draft {
         }
     }
 
-    /// Gives a link the properties that `want` names, all but the up flag: drivers refuse some once it is up.
-    pub(super) fn mend_down(&mut self, place: &Place, want: &Link) {
+    /// Gives a link the properties that `want` names, all but the up flag: drivers refuse some once it is up. `was` is what was
+    /// asked of it before.
+    ///
+    /// The master comes before what it has a say in: a bond's ports are as large as it is.
+    pub(super) fn mend_down(&mut self, place: &Place, want: &Link, was: Option<&Link>) {
         let have = self.now.link(place).cloned().unwrap_or_default();
-        let mut set = |set: LinkSetting| self.push(Op::SetLink { place: place.clone(), set });
-        if let Some(mtu) = want.mtu.filter(|_| have.mtu != want.mtu) {
-            set(LinkSetting::Mtu(mtu));
+        let a_bonds_port = |draft: &Self| {
+            let master = draft.now.link(place).and_then(|l| l.master);
+            master.and_then(|m| draft.virtual_kind(&Place::new(place.netns.clone(), m))) == Some(VirtualKind::Bond)
+        };
+        // Its bond has given it another one since.
+        if let Some(mac) = want.mac.filter(|_| have.mac != want.mac && !a_bonds_port(self)) {
+            self.set(place, LinkSetting::Mac(mac));
         }
-        if let Some(mac) = want.mac.filter(|_| have.mac != want.mac) {
-            set(LinkSetting::Mac(mac));
+        if let Some(mode) = want.addrgenmode.filter(|_| have.addrgenmode != want.addrgenmode) {
+            self.set(place, LinkSetting::AddrGenMode(mode));
+        }
+        self.join(place, want.master);
+        let mtu = self.now.link(place).and_then(|l| l.mtu);
+        if let Some(wanted) = want.mtu.filter(|_| mtu != want.mtu) {
+            self.set(place, LinkSetting::Mtu(wanted));
         }
         if let Some(alias) = want.alias.clone().filter(|_| have.alias != want.alias) {
-            set(LinkSetting::Alias(alias));
+            self.set(place, LinkSetting::Alias(alias));
         }
         for altname in want.altnames.difference(&have.altnames) {
-            set(LinkSetting::AddAltname(altname.clone()));
+            self.set(place, LinkSetting::AddAltname(altname.clone()));
         }
-        if want.master.is_some() && have.master != want.master {
-            set(LinkSetting::Master(want.master));
+        self.mend_options(place, want, |_| true);
+        self.mend_port(place, want);
+        self.mend_vlans(place, want);
+        if let Some(wg) = &want.wireguard {
+            let before = was.and_then(|w| w.wireguard.as_ref());
+            let moved = before.is_some_and(|before| !before.same_endpoints(wg));
+            if moved || !have.wireguard.is_some_and(|have| have.satisfies(wg)) {
+                self.set(place, LinkSetting::Wireguard(wg.clone()));
+            }
         }
     }
 

@@ -1,15 +1,16 @@
 //! What shall be done, as a value.
 //!
 //! A [`Plan`] is so specific that nothing is left to decide while it is carried out. The same [`Op`]s are read in
-//! three ways: `Display` prints the shell command that a person would type, [`simulate`] says what the kernel will make
+//! three ways: `Display` prints the shell command that a person would type, [`simulate()`] says what the kernel will make
 //! of it, and `kernel` asks the kernel for it. The five laws in `tests/laws.rs` hold the three together.
 //!
-//! [`converge`] goes from a current state to a desired one, [`teardown`] back to what was there before, from the record
-//! ([`own`]) and never from the configuration. There is no scripted undo: a failed start is torn down like a finished one.
+//! [`converge()`] goes from a current state to a desired one, [`teardown()`] back to what was there before, from the record
+//! ([`own()`]) and never from the configuration. There is no scripted undo: a failed start is torn down like a finished one.
 //!
 //! This module is pure: it knows [`crate::model`] and neither files, nor the kernel, nor a clock.
 
 mod converge;
+mod join;
 mod mend;
 mod op;
 mod order;
@@ -22,7 +23,7 @@ mod teardown;
 mod text;
 
 pub use converge::converge;
-pub use op::{Command, LinkSetting, Op, Phase, Plan};
+pub use op::{Asking, Command, LinkSetting, Op, Phase, Plan, VlanRange};
 pub use own::{own, settle};
 pub use problem::Problem;
 pub use simulate::simulate;

@@ -1,6 +1,9 @@
 //! [`Op`]: one change to one thing.
 
-use crate::model::{Address, Kind, LinkName, MacAddr, Netns, NetnsName, Place, Route, Rule, Sysctl};
+use crate::model::{
+    Address, Dhcp, Kind, LinkName, LinkOptions, MacAddr, Netns, NetnsName, Place, PortOf, Resolv, Route, Rule, Sysctl,
+    VirtualKind, Wireguard,
+};
 use std::time::Duration;
 
 /// Changes in the order in which they are made.
@@ -123,8 +126,44 @@ pub enum Op {
         /// The longest wait.
         limit: Duration,
     },
+    /// Waits until no port of a bridge listens or learns any more. It is no error if that takes longer.
+    AwaitForwarding {
+        /// The bridge.
+        place: Place,
+        /// The longest wait.
+        limit: Duration,
+    },
+    /// Waits until a link has an IPv6 link-local address that may be used.
+    AwaitLinkLocal {
+        /// The link.
+        place: Place,
+        /// The longest wait.
+        limit: Duration,
+    },
+    /// Starts the client that asks the network for a link's addresses; one that runs is replaced.
+    StartDhcp(Asking),
+    /// Waits until that client was answered.
+    AwaitLease(Asking),
+    /// Gives back what the client was given, and ends it.
+    StopDhcp(Asking),
+    /// Writes the name servers of the files into a namespace's resolv.conf; those of leases stay.
+    SetResolv {
+        /// The namespace.
+        netns: NetnsName,
+        /// What the files say; none leaves the file to the administrator.
+        resolv: Option<Resolv>,
+    },
     /// Runs a command of the user's.
     Run(Command),
+}
+
+/// A link that asks the network for addresses.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Asking {
+    /// The link.
+    pub place: Place,
+    /// What it asks for, and by whom.
+    pub dhcp: Dhcp,
 }
 
 /// One property of a link.
@@ -144,6 +183,43 @@ pub enum LinkSetting {
     AddAltname(String),
     /// One other name less.
     DeleteAltname(String),
+    /// Options of its kind.
+    Options {
+        /// The kind.
+        kind: VirtualKind,
+        /// Those that change.
+        options: LinkOptions,
+    },
+    /// Options of a port.
+    Port {
+        /// Of what it is a port.
+        of: PortOf,
+        /// Those that change.
+        options: LinkOptions,
+    },
+    /// Membership in VLANs; of one that it is in already, as what.
+    AddVlans(VlanRange),
+    /// An end to it.
+    DeleteVlans(VlanRange),
+    /// How IPv6 link-local addresses are made (`enum in6_addr_gen_mode`).
+    AddrGenMode(u8),
+    /// WireGuard's keys and peers, all at once.
+    Wireguard(Box<Wireguard>),
+}
+
+/// VLANs in a row that are alike.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct VlanRange {
+    /// The first one.
+    pub first: u16,
+    /// The last one; the first again when there is but one.
+    pub last: u16,
+    /// Whether frames without a tag come in as this one; then it is one alone.
+    pub pvid: bool,
+    /// Whether frames leave without a tag.
+    pub untagged: bool,
+    /// Whether the link is the bridge itself rather than a port.
+    pub of_the_bridge: bool,
 }
 
 /// A line of the user's, for `/bin/sh -c`.
@@ -198,7 +274,7 @@ impl Op {
     /// The namespace whose kernel tables it changes; none for the namespaces themselves.
     pub fn netns(&self) -> Option<&Netns> {
         match self {
-            Op::AddNetns(_) | Op::DeleteNetns(_) => None,
+            Op::AddNetns(_) | Op::DeleteNetns(_) | Op::SetResolv { .. } => None,
             Op::AddLink { place, .. }
             | Op::DeleteLink(place)
             | Op::MoveLink { from: place, .. }
@@ -207,7 +283,12 @@ impl Op {
             | Op::ChangeAddress { place, .. }
             | Op::DeleteAddress { place, .. }
             | Op::AwaitLink(place)
-            | Op::AwaitDad { place, .. } => Some(&place.netns),
+            | Op::AwaitDad { place, .. }
+            | Op::AwaitForwarding { place, .. }
+            | Op::AwaitLinkLocal { place, .. }
+            | Op::StartDhcp(Asking { place, .. })
+            | Op::AwaitLease(Asking { place, .. })
+            | Op::StopDhcp(Asking { place, .. }) => Some(&place.netns),
             Op::AddRoute { netns, .. }
             | Op::ReplaceRoute { netns, .. }
             | Op::DeleteRoute { netns, .. }
@@ -216,5 +297,10 @@ impl Op {
             | Op::SetSysctl { netns, .. } => Some(netns),
             Op::Run(command) => Some(&command.netns),
         }
+    }
+
+    /// Whether it asks nothing of the kernel itself: a transition, of files and of other programs.
+    pub fn is_beside_the_kernel(&self) -> bool {
+        matches!(self, Op::Run(_) | Op::StartDhcp(_) | Op::AwaitLease(_) | Op::StopDhcp(_) | Op::SetResolv { .. })
     }
 }

@@ -11,7 +11,7 @@ pub(super) fn retire_unwanted(draft: &mut Draft, owned: &Owned, desired: &Desire
         down_commands(draft, link);
         let place = &link.place;
         if let Some(taken) = owned.taken.iter().find(|t| t.place == *place) {
-            give_back(draft, taken, &owned.before);
+            give_back(draft, taken, owned);
         } else if owned.made.contains(place) {
             delete(draft, place);
         } else if link.presence == Presence::Borrowed {
@@ -20,10 +20,13 @@ pub(super) fn retire_unwanted(draft: &mut Draft, owned: &Owned, desired: &Desire
     }
 }
 
-/// `pre-down`, then `post-down`, stanza by stanza. Commands of the latter find the link down, as ifdown leaves it.
+/// `pre-down`, the client's end, then `post-down`, stanza by stanza. Commands of the latter find the link down, as ifdown leaves it.
 pub(super) fn down_commands(draft: &mut Draft, link: &DesiredLink) {
     for stanza in &link.stanzas {
-        draft.run(link, stanza, Phase::PreDown);
+        draft.run(&link.place, stanza, Phase::PreDown);
+        if let Some(dhcp) = &stanza.dhcp {
+            draft.stop_dhcp(&link.place, dhcp);
+        }
         if stanza.post_down.is_empty() {
             continue;
         }
@@ -31,7 +34,7 @@ pub(super) fn down_commands(draft: &mut Draft, link: &DesiredLink) {
         if up && !link.place.link.is_loopback() && link.presence != Presence::Borrowed {
             draft.push(Op::SetLink { place: link.place.clone(), set: LinkSetting::Up(false) });
         }
-        draft.run(link, stanza, Phase::PostDown);
+        draft.run(&link.place, stanza, Phase::PostDown);
     }
 }
 
@@ -43,8 +46,9 @@ pub(super) fn delete(draft: &mut Draft, place: &Place) {
 }
 
 /// Moves a link back to the host, under its own name or a free one, and restores what it had there.
-pub(super) fn give_back(draft: &mut Draft, taken: &Taken, before: &NetnsState) {
-    let Some(inside) = find(draft, taken, before) else {
+pub(super) fn give_back(draft: &mut Draft, taken: &Taken, owned: &Owned) {
+    let before = &owned.before;
+    let Some(inside) = find(draft, taken, owned) else {
         let home = Place::new(Netns::Host, taken.name);
         if draft.now.link(&home).is_some() {
             restore(draft, &home, before);
@@ -74,16 +78,23 @@ pub(super) fn evict(draft: &mut Draft, netns: &Netns) {
     }
 }
 
-/// Where a taken link is now: at its place, or renamed by a command, recognised by its hardware address.
-fn find(draft: &Draft, taken: &Taken, before: &NetnsState) -> Option<Place> {
+/// Where a taken link is now: at its place, or renamed by somebody, recognised by the hardware address that it had or was given.
+fn find(draft: &Draft, taken: &Taken, owned: &Owned) -> Option<Place> {
     if draft.now.link(&taken.place).is_some() {
         return Some(taken.place.clone());
     }
-    let mac = before.links.get(&taken.name)?.mac?;
+    let was = owned.before.links.get(&taken.name)?;
+    let given = owned.desired.link(&taken.place).and_then(|l| l.link.mac);
+    let kind = was.kind.as_ref()?.name();
     let inside = draft.now.netns.get(&taken.place.netns)?;
-    let same = |l: &Link| l.mac == Some(mac) && l.kind == Some(Kind::Physical);
-    let (name, _) = inside.links.iter().find(|(_, l)| same(l))?;
-    Some(Place::new(taken.place.netns.clone(), *name))
+    let explained = |place: &Place| owned.made.contains(place) || owned.taken.iter().any(|t| t.place == *place);
+    let same = |l: &Link| {
+        l.mac.is_some_and(|mac| was.mac == Some(mac) || given == Some(mac))
+            && l.kind.as_ref().is_some_and(|k| k.name() == kind)
+    };
+    let mut places =
+        inside.links.iter().filter(|(_, l)| same(l)).map(|(n, _)| Place::new(taken.place.netns.clone(), *n));
+    places.find(|place| !explained(place))
 }
 
 /// The name on the host, or a free `devN`, as the kernel itself would choose.
@@ -120,7 +131,13 @@ fn restore_as(draft: &mut Draft, home: &Place, name: LinkName, link: &Link, befo
         draft.note(format!("{name} was a port of {lost}, which is gone"));
     }
     let alias = link.alias.clone().or_else(|| have.alias.as_ref().map(|_| String::new()));
-    draft.mend_down(home, &Link { alias, master, ..link.clone() });
+    if link.master.is_none() && have.master.is_some() {
+        draft.set(home, LinkSetting::Master(None));
+    }
+    // What a port of a master that is gone was like means nothing; keys are nobody's to restore.
+    let (port, vlans) =
+        if master == link.master { (link.port.clone(), link.vlans.clone()) } else { Default::default() };
+    draft.mend_down(home, &Link { alias, master, port, vlans, wireguard: None, ..link.clone() }, None);
     draft.mend_up(home, link);
     let now = draft.now.netns.get(&Netns::Host).cloned().unwrap_or_default();
     for address in before.addresses_of(name) {

@@ -1,7 +1,7 @@
 //! From the current state back to what was there before, by the record alone.
 
 use super::mend::Draft;
-use super::op::{Op, Plan};
+use super::op::{Op, Phase, Plan};
 use super::retire::{delete, down_commands, evict, give_back, restore};
 use crate::model::{Netns, Owned, Place, Presence, State};
 
@@ -11,13 +11,24 @@ use crate::model::{Netns, Owned, Place, Presence, State};
 pub fn teardown(current: State, owned: &Owned) -> Plan {
     let mut draft = Draft::new(current);
     let there = |draft: &Draft, place: &Place| draft.now.netns.contains_key(&place.netns);
+    let all = Netns::Named(owned.desired.netns.clone());
+    let has_all = draft.now.netns.contains_key(&all);
+    if has_all {
+        draft.run_for_all(&all, &owned.desired.scripts, Phase::PreDown);
+    }
     for link in owned.desired.links.iter().rev() {
         if there(&draft, &link.place) {
             down_commands(&mut draft, link);
+        } else {
+            // Clients hold a namespace alive whose name is gone.
+            link.dhcp().for_each(|dhcp| draft.stop_dhcp(&link.place, dhcp));
         }
     }
+    if has_all {
+        draft.run_for_all(&all, &owned.desired.scripts, Phase::PostDown);
+    }
     for taken in owned.taken.iter().rev() {
-        give_back(&mut draft, taken, &owned.before);
+        give_back(&mut draft, taken, owned);
     }
     for place in owned.made.iter().rev() {
         delete(&mut draft, place);

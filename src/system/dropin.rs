@@ -11,6 +11,9 @@ use std::path::{Path, PathBuf};
 /// The packaged drop-in.
 pub const PACKAGED: &str = "/usr/share/systemd-netns-helper/netns.conf";
 
+/// Its text.
+const TEXT: &str = include_str!("../../share/netns.conf");
+
 /// The first line of a drop-in that this program wrote.
 const HEADER: &str = "# Written by systemd-netns enable; systemd-netns disable removes it.";
 
@@ -83,20 +86,27 @@ fn read(path: &Path) -> Result<Option<DropIn>> {
     }
 }
 
-/// The packaged drop-in with a fixed name in the place of the service's own.
+/// The packaged drop-in with a fixed name in the place of the service's own, without its comments.
 fn text_for(netns: &NetnsName) -> String {
     let name = netns.as_str().replace('%', "%%");
-    format!(
-        "{HEADER}
-[Unit]
-BindsTo=systemd-netns@{name}.service
-After=systemd-netns@{name}.service
+    let mut text = format!("{HEADER}\n");
+    for line in TEXT.lines().filter(|line| !line.is_empty() && !line.starts_with('#')) {
+        text += &line.replace("%n", &format!("{name}.service")).replace("%N", &name);
+        text.push('\n');
+    }
+    text
+}
 
-[Service]
-NetworkNamespacePath=/run/netns/{name}
-BindReadOnlyPaths=-/etc/netns/{name}/resolv.conf:/etc/resolv.conf
-BindReadOnlyPaths=-/etc/netns/{name}/hosts:/etc/hosts
-BindReadOnlyPaths=-/etc/netns/{name}/nsswitch.conf:/etc/nsswitch.conf
-"
-    )
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_written_drop_in_is_the_packaged_one_with_a_name() {
+        let text = text_for(&r"a%b\x2dc".parse().unwrap());
+        assert!(text.contains("\nBindsTo=systemd-netns@a%%b\\x2dc.service\n"), "{text}");
+        assert!(text.contains("\nNetworkNamespacePath=/run/netns/a%%b\\x2dc\n"), "{text}");
+        assert!(text.contains("\nInaccessiblePaths=-/run/nscd"), "{text}");
+        assert!(!text.contains("%n") && !text.contains("%N") && text.matches('#').count() == 1, "{text}");
+    }
 }

@@ -1,8 +1,10 @@
 //! Commands of the user's: `/bin/sh -c LINE` with ifupdown's environment, in the view that `ip netns exec` gives.
 //!
 //! The caller's thread is in the network namespace already; this module gives it a mount namespace of its own, in which
-//! `/sys` shows that network namespace and the files of `/etc/netns/NAME/` lie over those of `/etc` (ip-netns(8)).
+//! `/sys` shows that network namespace and the files of `/etc/netns/NAME/` lie over those of `/etc` (ip-netns(8)), and so does
+//! the resolv.conf that was written for the namespace.
 
+use super::{programs, resolv};
 use crate::model::{Netns, NetnsName};
 use crate::plan::Command;
 use anyhow::{Context, Result, bail};
@@ -11,9 +13,6 @@ use nix::sched::{CloneFlags, unshare};
 use std::os::unix::process::ExitStatusExt;
 use std::path::Path;
 use std::process::{ExitStatus, Stdio};
-
-/// What ifupdown sets for its commands.
-const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
 /// Runs a command and waits for it.
 ///
@@ -29,7 +28,7 @@ pub fn run(command: &Command) -> Result<()> {
         .arg("-c")
         .arg(&command.line)
         .env_clear()
-        .env("PATH", PATH)
+        .env("PATH", programs::PATH)
         .envs(command.environment.iter().map(|(k, v)| (k, v)))
         .stdin(Stdio::null())
         .status()
@@ -62,12 +61,17 @@ pub fn enter_view(name: &NetnsName) -> Result<()> {
     mount(Some(name.as_str()), "/sys", Some("sysfs"), MsFlags::empty(), none)
         .or_else(|_| mount(Some(name.as_str()), "/sys", Some("sysfs"), MsFlags::MS_RDONLY, none))
         .context("mount /sys")?;
-    let Ok(entries) = std::fs::read_dir(Path::new("/etc/netns").join(name.as_str())) else { return Ok(()) };
-    for entry in entries.flatten() {
-        let over = Path::new("/etc").join(entry.file_name());
-        if let Err(e) = mount(Some(&entry.path()), &over, none, MsFlags::MS_BIND, none) {
-            log::debug!("bind {} over {}: {e}, ignoring", entry.path().display(), over.display());
+    let lay = |own: &Path, over: &Path| {
+        if let Err(e) = mount(Some(own), over, none, MsFlags::MS_BIND, none) {
+            log::debug!("bind {} over {}: {e}, ignoring", own.display(), over.display());
         }
+    };
+    for entry in std::fs::read_dir(Path::new("/etc/netns").join(name.as_str())).into_iter().flatten().flatten() {
+        lay(&entry.path(), &Path::new("/etc").join(entry.file_name()));
+    }
+    // What the files and leases say, unless the administrator's own was just laid there.
+    if let Some(written) = resolv::written(name) {
+        lay(&written, Path::new("/etc/resolv.conf"));
     }
     Ok(())
 }

@@ -12,10 +12,21 @@ struct Journal {
 
 /// Sends `log` messages from `level` upwards to standard error.
 pub fn start(level: LevelFilter) {
-    let journal = Journal { priorities: std::env::var_os("JOURNAL_STREAM").is_some() };
+    let journal = Journal { priorities: is_the_journals() };
     if log::set_boxed_logger(Box::new(journal)).is_ok() {
         log::set_max_level(level);
     }
+}
+
+/// Whether standard error is the journal's socket (`JOURNAL_STREAM`, systemd.exec(5)), and not a pipe of a child of it.
+fn is_the_journals() -> bool {
+    let Some((device, inode)) = std::env::var("JOURNAL_STREAM").ok().and_then(|v| {
+        let (device, inode) = v.split_once(':')?;
+        Some((device.parse::<u64>().ok()?, inode.parse::<u64>().ok()?))
+    }) else {
+        return false;
+    };
+    nix::sys::stat::fstat(std::io::stderr()).is_ok_and(|s| (s.st_dev, s.st_ino) == (device, inode))
 }
 
 impl log::Log for Journal {

@@ -33,6 +33,19 @@ lan_address() {
 
 nic_with_mac() { ip -j link | jq -r --arg mac "$1" '.[] | select(.address == $mac and .link == null) | .ifname'; }
 
+# lan_dnsmasq OPTION…: a DHCP server in the LAN for 192.0.2.100 to .150; what it says goes to /run/dnsmasq.log.
+lan_dnsmasq() {
+    : >/run/dnsmasq.log
+    systemd-run --quiet --unit=lan-dnsmasq --property=StandardError=append:/run/dnsmasq.log \
+        ip netns exec lan dnsmasq --no-daemon --conf-file=/dev/null --no-resolv --no-hosts --interface=switch --log-dhcp \
+        --dhcp-authoritative --no-ping --dhcp-leasefile=/run/dnsmasq.leases --dhcp-range=192.0.2.100,192.0.2.150,1h \
+        --dhcp-option=option:dns-server,192.0.2.1 --dhcp-option=option:domain-name,example.org "$@"
+    eventually grep -q 'DHCP, IP range' /run/dnsmasq.log
+}
+
+# served WORD: how often the server has said it.
+served() { grep -c "$1" /run/dnsmasq.log || true; }
+
 lan() { ip netns exec lan "$@"; }
 
 # fetch ADDRESS: asks the web server there from the LAN, patient while neighbours are found.
@@ -78,12 +91,14 @@ snapshot() {
 }
 
 # reset_machine: what a script may have left, so that the next one starts afresh.
-reset_machine() {
-    local name
+reset_machine() (
+    # Much of this has gone already, or goes with something else.
+    set +e
     for name in nginx.service $(find /etc/systemd/system -maxdepth 1 -type f -name '*.service' -printf '%f\n'); do
         [ "$name" = tests.service ] || systemctl stop "$name"
     done
-    systemctl stop 'systemd-netns@*.service'
+    systemctl stop 'systemd-netns@*.service' 'lan-*.service'
+    rm -f /run/dnsmasq.*
     find /etc/systemd/system -maxdepth 1 -type f -name '*.service' ! -name tests.service -delete
     rm -rf /etc/systemd/system/*.service.d /run/systemd/system/*.service.d /etc/netns
     printf 'auto lo\niface lo inet loopback\n' >/etc/network/interfaces
@@ -95,4 +110,5 @@ reset_machine() {
     rm -rf /run/systemd-netns
     systemctl daemon-reload
     systemctl reset-failed
-}
+    true
+)

@@ -1,15 +1,19 @@
 //! Generated worlds: a host with links of its own, and files that ask for a namespace.
 //!
-//! Only what every kernel has: NICs are veth ends whose other end is away, so that the same worlds can be made for real.
+//! NICs are veth ends whose other end is away, so that the same worlds can be made for real. What not every kernel has is put over
+//! that by [`layers`].
 
 #![allow(dead_code, reason = "each test crate uses a part of this")]
 
+pub mod layers;
+
 use ipnet::IpNet;
+use layers::{Features, layers};
 use proptest::prelude::*;
 use std::net::{IpAddr, Ipv4Addr};
 use systemd_netns::model::{
-    Address, Desired, DesiredLink, Kind, Link, LinkName, MacAddr, Netns, NetnsName, NetnsState, Place, Presence, Route,
-    Rule, RuleAction, Stanza, State, VirtualKind,
+    Address, Desired, DesiredLink, Kind, Link, LinkName, MacAddr, Netns, NetnsName, NetnsState, Place, Presence,
+    Resolv, Route, Rule, RuleAction, Stanza, State, VirtualKind,
 };
 
 /// A host and what is asked of it.
@@ -27,7 +31,7 @@ impl World {
         let host = &self.host.netns[&Netns::Host];
         self.desired.links.retain(|l| match (&l.link.kind, l.link.master) {
             (None, _) => l.place.link.is_loopback() || host.links.contains_key(&l.place.link),
-            (_, Some(master)) => host.links.contains_key(&master),
+            (_, Some(master)) if l.place.netns == Netns::Host => host.links.contains_key(&master),
             _ => true,
         });
     }
@@ -53,6 +57,7 @@ fn nic(i: usize, mtu: u32, up: bool) -> Link {
         up: Some(up),
         mtu: Some(mtu),
         mac: MacAddr::from_bytes(&[2, 0, 0, 0, 9, i as u8]),
+        addrgenmode: Some(0),
         ..Link::default()
     }
 }
@@ -109,7 +114,7 @@ fn stanza(subnet: u8, link: LinkName) -> impl Strategy<Value = Stanza> {
 
 fn desired_link(place: Place, link: Link, stanza: Stanza) -> DesiredLink {
     let stanzas = vec![stanza];
-    DesiredLink { place, link, from: None, presence: Presence::Required, sysctls: Vec::new(), stanzas }
+    DesiredLink { place, link, from: None, presence: Presence::Required, sysctls: Vec::new(), wait: None, stanzas }
 }
 
 fn up() -> Link {
@@ -205,11 +210,14 @@ fn host(nics: Vec<(LinkName, Link, Vec<Address>)>) -> State {
     State { netns: [(Netns::Host, host)].into() }
 }
 
-/// Any world.
-pub fn world() -> impl Strategy<Value = World> {
-    (nics(), taken(), pairs(), rules()).prop_map(|(nics, taken, pairs, rules)| {
+/// Any world of what a kernel has.
+pub fn world(has: Features) -> impl Strategy<Value = World> {
+    (nics(), taken(), pairs(), rules(), layers(has)).prop_map(|(nics, taken, pairs, rules, layers)| {
         let lo = desired_link(Place::new(inside(), LinkName::LO), up(), Stanza::default());
-        let links = [vec![lo], taken, pairs].concat();
-        World { host: host(nics), desired: Desired { netns: netns(), links, rules, sysctls: Vec::new() } }
+        let mut links = [vec![lo], taken, pairs].concat();
+        layers.over(&mut links);
+        let (resolv, scripts) = (Resolv::default(), Stanza::default());
+        let desired = Desired { netns: netns(), links, rules, sysctls: Vec::new(), resolv, scripts };
+        World { host: host(nics), desired }
     })
 }

@@ -12,6 +12,7 @@ pub(super) mod address;
 pub(super) mod link;
 mod route;
 mod rule;
+mod stamp;
 
 use super::error::Error;
 use super::request;
@@ -20,11 +21,12 @@ use super::{Kernel, Opened};
 use crate::model::{LinkName, Netns, NetnsState, Place, State, Sysctl};
 use netlink_packet_route::AddressFamily;
 use nix::errno::Errno;
+use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::os::fd::AsFd;
 
 /// What to look at.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Wanted {
     /// The namespaces.
     pub netns: BTreeSet<Netns>,
@@ -127,10 +129,41 @@ impl Look {
             link.master = seen.master(&look.names);
             look.state.links.insert(seen.name, link);
         }
+        look.vlans(opened)?;
+        look.wireguard(opened)?;
         look.addresses(opened)?;
         look.routes(opened, routes_of)?;
         look.rules(opened)?;
         Ok(look)
+    }
+
+    /// Membership in VLANs of bridges and their ports.
+    fn vlans(&mut self, opened: &mut Opened) -> Result<(), Error> {
+        if !self.seen.iter().any(link::Seen::may_have_vlans) {
+            return Ok(());
+        }
+        let dump = opened.session.dump(&request::bridge::dump(), link::read_vlans);
+        let rows: HashMap<u32, _> = absent_family(dump)?.into_iter().collect();
+        for seen in self.seen.iter().filter(|seen| seen.may_have_vlans()) {
+            if let Some(link) = self.state.links.get_mut(&seen.name) {
+                link.vlans = Some(rows.get(&seen.index).cloned().unwrap_or_default());
+            }
+        }
+        Ok(())
+    }
+
+    /// Keys and peers. One that is gone meanwhile has none.
+    fn wireguard(&mut self, opened: &mut Opened) -> Result<(), Error> {
+        for seen in self.seen.iter().filter(|seen| seen.is_wireguard()) {
+            let found = match opened.wireguard()?.get(seen.name) {
+                Err(error) if error.is_absent() => continue,
+                other => other?,
+            };
+            if let Some(link) = self.state.links.get_mut(&seen.name) {
+                link.wireguard = Some(Box::new(found));
+            }
+        }
+        Ok(())
     }
 
     fn addresses(&mut self, opened: &mut Opened) -> Result<(), Error> {

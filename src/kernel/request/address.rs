@@ -20,6 +20,17 @@ pub(in crate::kernel) fn change(index: u32, address: &Address) -> Request {
     Request::new(RouteNetlinkMessage::NewAddress(whole(index, address)), NLM_F_REPLACE)
 }
 
+/// Gives the link an address for `valid` seconds, or one that it has another time.
+pub(in crate::kernel) fn lease(index: u32, address: &Address, valid: u32) -> Request {
+    let mut message = whole(index, address);
+    for attribute in &mut message.attributes {
+        if let AddressAttribute::CacheInfo(info) = attribute {
+            info.ifa_valid = valid;
+        }
+    }
+    Request::new(RouteNetlinkMessage::NewAddress(message), NLM_F_CREATE | NLM_F_REPLACE)
+}
+
 /// Deletes an address; only what tells it from others is said.
 pub(in crate::kernel) fn delete(index: u32, address: &Address) -> Request {
     Request::new(RouteNetlinkMessage::DelAddress(key(index, address)), 0)

@@ -3,6 +3,7 @@
 //! A link is named by `IFLA_IFNAME` with index 0, which spares a look-up; only where a request carries a *new* name, or
 //! speaks of two links, is an index needed.
 
+use super::super::options::put;
 use super::Request;
 use crate::model::{LinkName, MacAddr, VlanProtocol};
 use netlink_packet_core::{DefaultNla, NLM_F_APPEND, NLM_F_CREATE, NLM_F_EXCL};
@@ -13,18 +14,68 @@ use netlink_packet_route::link::{
 use netlink_packet_route::nsid::{NsidAttribute, NsidMessage};
 use std::os::fd::{AsRawFd, BorrowedFd};
 
-/// `IFLA_IFALIAS`.
+const IFLA_LINKINFO: u16 = 18;
+const IFLA_INFO_KIND: u16 = 1;
+const IFLA_INFO_DATA: u16 = 2;
+const IFLA_INFO_SLAVE_KIND: u16 = 4;
+const IFLA_INFO_SLAVE_DATA: u16 = 5;
 const IFLA_IFALIAS: u16 = 20;
+const IFLA_AF_SPEC: u16 = 26;
+const AF_INET6: u16 = 10;
+const IFLA_INET6_ADDR_GEN_MODE: u16 = 8;
 /// `IFALIASZ` less its NUL (`linux/if.h`).
 pub(in crate::kernel) const ALIAS_MAX: usize = 255;
 /// `ALTIFNAMSIZ` less its NUL (`linux/if.h`).
 pub(in crate::kernel) const ALTNAME_MAX: usize = 127;
 
-/// Makes a link of a kind that needs nothing else.
-pub(in crate::kernel) fn add_plain(name: LinkName, kind: InfoKind) -> Request {
+/// Makes a link of options that are attributes already, on the link `parent` of the namespace that is asked, in the one that is
+/// open as `inside`, or here too.
+pub(in crate::kernel) fn add_virtual(
+    name: LinkName,
+    parent: Option<u32>,
+    inside: Option<BorrowedFd<'_>>,
+    kind: &str,
+    data: &[u8],
+) -> Request {
     let mut message = named(name);
-    message.attributes.push(LinkAttribute::LinkInfo(vec![LinkInfo::Kind(kind)]));
+    message.attributes.extend(parent.map(LinkAttribute::Link));
+    message.attributes.extend(inside.map(|fd| LinkAttribute::NetNsFd(fd.as_raw_fd())));
+    message.attributes.push(info(IFLA_INFO_KIND, kind, IFLA_INFO_DATA, data));
     create(message)
+}
+
+/// Changes options of a link.
+pub(in crate::kernel) fn set_options(name: LinkName, kind: &str, data: &[u8]) -> Request {
+    change(name, info(IFLA_INFO_KIND, kind, IFLA_INFO_DATA, data))
+}
+
+/// Changes options of a link as a port; `kind` is that of its master.
+pub(in crate::kernel) fn set_port(name: LinkName, kind: &str, data: &[u8]) -> Request {
+    change(name, info(IFLA_INFO_SLAVE_KIND, kind, IFLA_INFO_SLAVE_DATA, data))
+}
+
+/// Says how IPv6 link-local addresses are made.
+pub(in crate::kernel) fn set_addrgenmode(name: LinkName, mode: u8) -> Request {
+    let (mut inet6, mut families) = (Vec::new(), Vec::new());
+    put(&mut inet6, IFLA_INET6_ADDR_GEN_MODE, &[mode]);
+    put(&mut families, AF_INET6, &inet6);
+    set(name, LinkAttribute::Other(DefaultNla::new(IFLA_AF_SPEC, families)))
+}
+
+fn info(kind: u16, name: &str, data: u16, attributes: &[u8]) -> LinkAttribute {
+    let mut info = Vec::new();
+    put(&mut info, kind, name.as_bytes());
+    if !attributes.is_empty() {
+        put(&mut info, data, attributes);
+    }
+    LinkAttribute::Other(DefaultNla::new(IFLA_LINKINFO, info))
+}
+
+/// Options are changed by `RTM_NEWLINK` alone: `RTM_SETLINK` passes over them.
+fn change(name: LinkName, attribute: LinkAttribute) -> Request {
+    let mut message = named(name);
+    message.attributes.push(attribute);
+    Request::new(Message::NewLink(message), 0)
 }
 
 /// Makes a pair: `here` in the namespace that is asked, `there` in the one that is open as `inside`, or here too.

@@ -7,6 +7,7 @@
 //! Must not know: sockets, namespaces other than as file descriptors, what is there already.
 
 pub(super) mod address;
+pub(super) mod bridge;
 pub(super) mod link;
 pub(super) mod route;
 pub(super) mod rule;

@@ -1,12 +1,14 @@
 //! The commands that a person would type: one for each [`Op`], and a plan as a script for sh(1).
 //!
-//! The words are those of ip-link(8), ip-address(8), ip-route(8), ip-rule(8), ip-netns(8) and sysctl(8). A script that is run
+//! The words are those of ip-link(8), ip-address(8), ip-route(8), ip-rule(8), ip-netns(8), bridge(8), wg(8) and sysctl(8). A script that is run
 //! leaves the kernel in the state in which applying the plan leaves it (the third law).
 
-use super::op::{Command, LinkSetting, Op, Plan};
-use crate::model::{
-    Address, Kind, LinkName, Netns, Place, Route, RouteKind, Rule, RuleAction, Scope, TABLE_MAIN, VlanProtocol,
-};
+mod dhcp;
+mod link;
+
+use super::op::{Command, Op, Plan};
+use crate::model::{Address, LinkName, Netns, Place, Route, RouteKind, Rule, RuleAction, Scope, TABLE_MAIN};
+use link::{write_add_link, write_set_link};
 use std::fmt;
 use std::net::IpAddr;
 
@@ -19,7 +21,7 @@ impl fmt::Display for Plan {
 }
 
 /// The command with its namespace: `ip`, or `ip -n NAME`.
-struct Ip<'a>(&'a Netns);
+pub(super) struct Ip<'a>(pub &'a Netns);
 
 impl fmt::Display for Ip<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -55,7 +57,7 @@ impl fmt::Display for Target<'_> {
 }
 
 /// A word as sh(1) reads it back.
-struct Quoted<'a>(&'a str);
+pub(super) struct Quoted<'a>(pub &'a str);
 
 impl fmt::Display for Quoted<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -68,7 +70,7 @@ impl fmt::Display for Quoted<'_> {
 }
 
 /// A link's name as a word for sh(1).
-fn dev(name: &LinkName) -> Quoted<'_> {
+pub(super) fn dev(name: &LinkName) -> Quoted<'_> {
     Quoted(name.as_str())
 }
 
@@ -112,49 +114,17 @@ impl fmt::Display for Op {
                 let limit = limit.as_secs_f32();
                 write!(f, "timeout {limit} sh -c 'while {show} | grep -q .; do sleep 0.1; done'")
             }
-            Op::Run(command) => write_command(f, command),
-        }
-    }
-}
-
-fn write_add_link(f: &mut fmt::Formatter<'_>, place: &Place, kind: &Kind) -> fmt::Result {
-    // The request goes to the namespace that holds what the link stands on, as with iproute2 a link's parent is
-    // looked up where the command runs.
-    let at = kind.tied_to().map_or(&place.netns, |tied| &tied.netns);
-    let inside = |f: &mut fmt::Formatter<'_>| {
-        if *at == place.netns { Ok(()) } else { write!(f, " netns {}", Target(&place.netns)) }
-    };
-    match kind {
-        Kind::Veth { peer: Some(peer) } => {
-            write!(f, "{} link add {} type veth peer name {}", Ip(at), dev(&peer.link), dev(&place.link))?;
-            inside(f)
-        }
-        Kind::Vlan { parent: Some(parent), id, protocol } => {
-            write!(f, "{} link add link {} name {}", Ip(at), dev(&parent.link), dev(&place.link))?;
-            inside(f)?;
-            write!(f, " type vlan")?;
-            if *protocol == VlanProtocol::Ieee8021Ad {
-                write!(f, " protocol 802.1ad")?;
+            Op::AwaitForwarding { place, limit } => {
+                let show = format!("{} -d link show master {}", Ip(&place.netns), dev(&place.link));
+                let wait = format!("while {show} | grep -qE 'state (listening|learning)'; do sleep 0.1; done");
+                write!(f, "timeout {} sh -c {} || :", limit.as_secs_f32(), Quoted(&wait))
             }
-            write!(f, " id {id}")
-        }
-        kind => write!(f, "{} link add {} type {}", Ip(at), dev(&place.link), kind.name()),
-    }
-}
-
-fn write_set_link(f: &mut fmt::Formatter<'_>, place: &Place, set: &LinkSetting) -> fmt::Result {
-    let (ip, name) = (Ip(&place.netns), dev(&place.link));
-    match set {
-        LinkSetting::Up(true) => write!(f, "{ip} link set dev {name} up"),
-        LinkSetting::Up(false) => write!(f, "{ip} link set dev {name} down"),
-        LinkSetting::Mtu(mtu) => write!(f, "{ip} link set dev {name} mtu {mtu}"),
-        LinkSetting::Mac(mac) => write!(f, "{ip} link set dev {name} address {mac}"),
-        LinkSetting::Alias(text) => write!(f, "{ip} link set dev {name} alias {}", Quoted(text)),
-        LinkSetting::Master(Some(master)) => write!(f, "{ip} link set dev {name} master {}", dev(master)),
-        LinkSetting::Master(None) => write!(f, "{ip} link set dev {name} nomaster"),
-        LinkSetting::AddAltname(alt) => write!(f, "{ip} link property add dev {name} altname {}", Quoted(alt)),
-        LinkSetting::DeleteAltname(alt) => {
-            write!(f, "{ip} link property del dev {name} altname {}", Quoted(alt))
+            Op::AwaitLinkLocal { .. }
+            | Op::StartDhcp(_)
+            | Op::AwaitLease(_)
+            | Op::StopDhcp(_)
+            | Op::SetResolv { .. } => dhcp::write(f, self),
+            Op::Run(command) => write_command(f, command),
         }
     }
 }

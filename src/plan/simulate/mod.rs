@@ -1,11 +1,15 @@
 //! What the kernel makes of a plan, in memory.
 //!
 //! Models what rtnetlink does beside the request itself: what goes with a link when it is deleted, moved or set down,
-//! which end of a pair or VLAN dies with another, secondary addresses that fall with their primary. Hardware addresses
-//! that the kernel draws are unknown (`None`).
+//! which end of a pair or VLAN dies with another, what ports and their master do to one another, secondary addresses
+//! that fall with their primary. What cannot be known, such as hardware addresses that the kernel draws, is `None`.
 
-use super::op::{LinkSetting, Op, Plan};
+mod link;
+mod master;
+
+use super::op::{Op, Plan};
 use crate::model::{Address, Kind, Link, LinkName, MacAddr, Netns, NetnsState, Place, Route, State, Sysctl};
+use link::{add_link, delete_link, move_link, set_link};
 
 /// The state after the plan.
 pub fn simulate(state: &State, plan: &Plan) -> State {
@@ -62,112 +66,15 @@ pub(super) fn step(state: &mut State, op: &Op) {
             in_netns(state, netns).sysctls.insert(key.clone(), value.clone());
         }
         Op::AwaitLink(place) => {
-            let made = Link { up: Some(false), ..Link::default() };
-            in_netns(state, &place.netns).links.entry(place.link).or_insert(made);
+            in_netns(state, &place.netns).links.entry(place.link).or_default();
         }
-        Op::AwaitDad { .. } | Op::Run(_) => {}
+        Op::AwaitDad { .. } | Op::AwaitForwarding { .. } | Op::AwaitLinkLocal { .. } => {}
+        Op::Run(_) | Op::StartDhcp(_) | Op::AwaitLease(_) | Op::StopDhcp(_) | Op::SetResolv { .. } => {}
     }
 }
 
 fn in_netns<'a>(state: &'a mut State, netns: &Netns) -> &'a mut NetnsState {
     state.netns.entry(netns.clone()).or_default()
-}
-
-fn add_link(state: &mut State, place: &Place, kind: &Kind) {
-    let fresh = Link { kind: Some(kind.clone()), up: Some(false), mtu: Some(1500), ..Link::default() };
-    match kind {
-        Kind::Veth { peer: Some(peer) } => {
-            let kind = Some(Kind::Veth { peer: Some(place.clone()) });
-            in_netns(state, &peer.netns).links.insert(peer.link, Link { kind, ..fresh.clone() });
-            in_netns(state, &place.netns).links.insert(place.link, fresh);
-        }
-        Kind::Vlan { parent: Some(parent), .. } => {
-            let (mtu, mac) = state.link(parent).map_or((None, None), |l| (l.mtu, l.mac));
-            in_netns(state, &place.netns).links.insert(place.link, Link { mtu, mac, ..fresh });
-        }
-        _ => {
-            in_netns(state, &place.netns).links.insert(place.link, fresh);
-        }
-    }
-}
-
-fn delete_link(state: &mut State, place: &Place) {
-    let Some(link) = in_netns(state, &place.netns).links.remove(&place.link) else { return };
-    forget_traffic(in_netns(state, &place.netns), place.link);
-    for port in in_netns(state, &place.netns).links.values_mut() {
-        if port.master == Some(place.link) {
-            port.master = None;
-        }
-    }
-    delete_dependents(state, place);
-    if let Some(Kind::Veth { peer: Some(peer) }) = link.kind {
-        delete_link(state, &peer);
-    }
-}
-
-/// VLANs die with their parent, also when it only leaves its namespace.
-fn delete_dependents(state: &mut State, parent: &Place) {
-    let on_it = |l: &Link| matches!(&l.kind, Some(Kind::Vlan { parent: Some(p), .. }) if p == parent);
-    let dependents: Vec<Place> = state.places().filter(|(_, l)| on_it(l)).map(|(p, _)| p).collect();
-    dependents.iter().for_each(|p| delete_link(state, p));
-}
-
-fn move_link(state: &mut State, from: &Place, to: &Place) {
-    delete_dependents(state, from);
-    let Some(mut link) = in_netns(state, &from.netns).links.remove(&from.link) else { return };
-    forget_traffic(in_netns(state, &from.netns), from.link);
-    if from.netns != to.netns {
-        link.up = Some(false);
-        link.master = None;
-    }
-    in_netns(state, &to.netns).links.insert(to.link, link);
-    for netns in state.netns.values_mut() {
-        for other in netns.links.values_mut() {
-            if let Some(Kind::Veth { peer: Some(peer) }) = &mut other.kind
-                && peer == from
-            {
-                *peer = to.clone();
-            }
-        }
-    }
-}
-
-fn set_link(state: &mut State, place: &Place, set: &LinkSetting) {
-    let netns = in_netns(state, &place.netns);
-    let Some(link) = netns.links.get_mut(&place.link) else { return };
-    match set {
-        LinkSetting::Up(up) => {
-            link.up = Some(*up);
-            if !up {
-                drop_what_needs_up(netns, place.link);
-            }
-        }
-        LinkSetting::Mtu(mtu) => {
-            link.mtu = Some(*mtu);
-            shrink_vlans(state, place, *mtu);
-        }
-        LinkSetting::Mac(mac) => link.mac = Some(*mac),
-        LinkSetting::Alias(text) => link.alias = (!text.is_empty()).then(|| text.clone()),
-        LinkSetting::Master(master) => link.master = *master,
-        LinkSetting::AddAltname(alt) => {
-            link.altnames.insert(alt.clone());
-        }
-        LinkSetting::DeleteAltname(alt) => {
-            link.altnames.remove(alt);
-        }
-    }
-}
-
-/// A VLAN's MTU follows its parent's downwards.
-fn shrink_vlans(state: &mut State, parent: &Place, limit: u32) {
-    for netns in state.netns.values_mut() {
-        for link in netns.links.values_mut() {
-            let on_it = matches!(&link.kind, Some(Kind::Vlan { parent: Some(p), .. }) if p == parent);
-            if on_it && link.mtu.is_some_and(|mtu| mtu > limit) {
-                link.mtu = Some(limit);
-            }
-        }
-    }
 }
 
 fn delete_netns(state: &mut State, name: &Netns) {

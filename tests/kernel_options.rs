@@ -1,0 +1,412 @@
+//! Links of options: for every kind the printed command and the request leave the same, and what is seen afterwards is what was
+//! asked for. Kinds that this kernel lacks are left out aloud; `tests/vm/` runs this where they are all there.
+
+mod common;
+
+use common::deed::text_is_deed;
+use common::kinds::{can, has, has_vlan_filtering, made_of, options};
+use common::ops::*;
+use common::{in_world, sh};
+use std::collections::BTreeSet;
+use std::time::Duration;
+use systemd_netns::kernel::{Error, Kernel};
+use systemd_netns::model::{BridgeVlan, Kind, LinkOptions, LinkValue, Netns, Place, PortOf, Virtual, VirtualKind};
+use systemd_netns::plan::{LinkSetting, Op, VlanRange};
+
+/// Two links that others may stand on, with an address each, and a namespace.
+const SETUP: &str = "ip netns add a; ip link set lo up
+    ip link add name p0 type veth peer name p1; ip link set p0 up address 02:00:00:00:00:01
+    ip link set p1 up address 02:00:00:00:00:02; ip address add 192.0.2.1/24 dev p0
+    ip address add 2001:db8::1/64 dev p0 nodad";
+
+/// Makes links by text and by deed, and looks at them.
+#[track_caller]
+fn links_are(setup: &str, links: &[(Place, Kind)]) {
+    let ops: Vec<Op> =
+        links.iter().map(|(place, kind)| Op::AddLink { place: place.clone(), kind: kind.clone() }).collect();
+    text_is_deed(setup, &ops);
+    in_world(|| {
+        sh(setup);
+        apply(&ops);
+        let seen = observe(&[Netns::Host, inside("a")]).state;
+        for (place, kind) in links {
+            let have = seen.link(place).and_then(|l| l.kind.as_ref());
+            assert!(have.is_some_and(|have| have.satisfies(kind)), "wanted {kind:?}\nseen {have:?}");
+        }
+    });
+}
+
+/// One kind of several sorts, each here and in the namespace; with a parent, that stays here.
+#[track_caller]
+fn kind_is(kind: VirtualKind, parent: bool, sorts: &[&str]) {
+    if !has(kind) {
+        return;
+    }
+    for text in sorts {
+        let parent = parent.then(|| host("p0"));
+        let places = if kind == VirtualKind::Vxlan {
+            vec![at(&inside("a"), "x")]
+        } else {
+            vec![host("x"), at(&inside("a"), "y")]
+        };
+        // One at a time: some cannot be there twice.
+        for place in places {
+            links_are(SETUP, &[(place, made_of(kind, parent.clone(), text))]);
+        }
+    }
+}
+
+#[test]
+fn bridges_are_made_as_the_text_says() {
+    kind_is(
+        VirtualKind::Bridge,
+        false,
+        &[
+            "",
+            "stp_state 1, forward_delay 400, hello_time 150, max_age 1000, ageing_time 12300, priority 4096",
+            "forward_delay 0, group_fwd_mask 8, group_address 01:80:c2:00:00:04, no_linklocal_learn 1",
+            "mcast_snooping 0, mcast_router 2, mcast_querier 1, mcast_query_use_ifaddr 1, mcast_hash_max 512, mcast_stats_enabled 1",
+            "mcast_last_member_count 3, mcast_startup_query_count 4, mcast_last_member_interval 200, mcast_membership_interval 20000",
+            "mcast_querier_interval 20000, mcast_query_interval 6000, mcast_query_response_interval 900, mcast_startup_query_interval 3000",
+            "mcast_igmp_version 3, mcast_mld_version 2",
+        ],
+    );
+    if has_vlan_filtering() {
+        kind_is(
+            VirtualKind::Bridge,
+            false,
+            &[
+                "vlan_filtering 1, vlan_protocol 802.1ad, vlan_default_pvid 7, vlan_stats_enabled 1, vlan_stats_per_port 1",
+                "vlan_filtering 1, vlan_default_pvid 0, mcast_vlan_snooping 1",
+            ],
+        );
+    }
+}
+
+#[test]
+fn bonds_are_made_as_the_text_says() {
+    kind_is(
+        VirtualKind::Bond,
+        false,
+        &[
+            "",
+            "mode active-backup, miimon 100, updelay 200, downdelay 300, peer_notify_delay 400, primary_reselect better, fail_over_mac active",
+            "mode 1, num_grat_arp 3, resend_igmp 2, all_slaves_active 1, min_links 1",
+            "mode 1, arp_interval 500, arp_ip_target 192.0.2.2 192.0.2.3, arp_validate all, arp_all_targets all, arp_missed_max 3",
+            "mode 1, arp_interval 500, ns_ip6_target 2001:db8::2",
+            "mode 802.3ad, miimon 100, lacp_rate fast, ad_select count, xmit_hash_policy layer3+4, min_links 2",
+            "mode 802.3ad, ad_actor_sys_prio 1000, ad_user_port_key 5, ad_actor_system 02:00:00:00:00:77, lacp_active off",
+            "mode balance-xor, xmit_hash_policy vlan+srcmac",
+            "mode balance-rr, packets_per_slave 5",
+            "mode balance-tlb, tlb_dynamic_lb 0, lp_interval 5",
+            "mode balance-alb, miimon 50",
+            "mode broadcast, use_carrier 1",
+        ],
+    );
+}
+
+#[test]
+fn links_on_a_parent_are_made_as_the_text_says() {
+    let modes = ["", "mode private", "mode vepa", "mode bridge", "mode passthru", "mode source"];
+    kind_is(VirtualKind::Macvlan, true, &modes);
+    kind_is(VirtualKind::Macvtap, true, &modes[3..4]);
+    kind_is(
+        VirtualKind::Ipvlan,
+        true,
+        &["", "mode l2, flags bridge", "mode l3, flags private", "mode l3s, flags vepa"],
+    );
+    kind_is(
+        VirtualKind::Vxlan,
+        true,
+        &[
+            "id 5, dstport 4789",
+            "id 5, dstport 4789, local 192.0.2.1, remote 192.0.2.9, ttl 7, tos inherit, learning no, ageing 100, maxaddress 50",
+            "id 5, dstport 4789, local 2001:db8::1, remote 2001:db8::9, tos 16, udp6zerocsumtx 1, udp6zerocsumrx 1",
+            "id 5, dstport 4789, group 239.0.0.1, srcport 1000 2000, proxy 1, rsc 1, l2miss 1, l3miss 1, df set, udpcsum 1",
+            "id 5, dstport 4789, group ff05::1, gbp",
+        ],
+    );
+}
+
+#[test]
+fn links_without_a_parent_are_made_as_the_text_says() {
+    kind_is(VirtualKind::Dummy, false, &[""]);
+    kind_is(VirtualKind::Vrf, false, &["table 10", "table 70000"]);
+    kind_is(VirtualKind::Wireguard, false, &[""]);
+    kind_is(
+        VirtualKind::Vxlan,
+        false,
+        &["id 7, dstport 4790, local 192.0.2.1, remote 192.0.2.9", "external, dstport 4789"],
+    );
+    for kind in [VirtualKind::Tun, VirtualKind::Tap] {
+        kind_is(kind, false, &["", "user 1000, group 1001", "multi_queue, vnet_hdr", "pi"]);
+    }
+}
+
+#[test]
+fn tunnels_are_made_as_the_text_says() {
+    use VirtualKind::{Gre, Gretap, Ip6gre, Ip6gretap, Ip6tnl, Ipip, Sit};
+    let gre = [
+        "local 192.0.2.1, remote 192.0.2.9",
+        "local 192.0.2.1, remote 192.0.2.9, ttl 64, tos inherit, ikey 5, okey 6, icsum, ocsum, iseq, oseq, fwmark 3",
+        "remote 192.0.2.9, pmtudisc no, ignore-df yes, tos 16",
+    ];
+    let gre6 = [
+        "local 2001:db8::1, remote 2001:db8::9",
+        "local 2001:db8::1, remote 2001:db8::9, hoplimit 9, encaplimit none, ikey 5, okey 5, fwmark 3",
+        "local 2001:db8::1, remote 2001:db8::9, encaplimit 7, icsum, ocsum, iseq, oseq",
+    ];
+    let ipip =
+        ["local 192.0.2.1, remote 192.0.2.9", "local 192.0.2.1, remote 192.0.2.9, ttl 64, tos 16, mode any, fwmark 1"];
+    let sit = ["local 192.0.2.1, remote 192.0.2.9, mode ip6ip", "local 192.0.2.1, ttl 64, isatap, pmtudisc yes"];
+    let ip6tnl = [
+        "local 2001:db8::1, remote 2001:db8::9",
+        "local 2001:db8::1, remote 2001:db8::9, mode ipip6, hoplimit 9, encaplimit none, fwmark 3",
+        "local 2001:db8::1, remote 2001:db8::9, mode ip6ip6, encaplimit 2",
+    ];
+    let kinds: [(VirtualKind, &[&str]); 7] = [
+        (Gre, &gre),
+        (Gretap, &gre),
+        (Ip6gre, &gre6),
+        (Ip6gretap, &gre6),
+        (Ipip, &ipip),
+        (Sit, &sit),
+        (Ip6tnl, &ip6tnl),
+    ];
+    for (kind, sorts) in kinds {
+        kind_is(kind, false, sorts);
+        kind_is(kind, true, &sorts[..1]);
+        // Where outer packets travel is told by more than a parent.
+        let v = made_of(kind, None, sorts[0]);
+        let Kind::Virtual(v) = v else { unreachable!() };
+        if has(kind) {
+            links_are(SETUP, &[(at(&inside("a"), "x"), Kind::Virtual(Virtual { birth: Some(Netns::Host), ..v }))]);
+        }
+    }
+}
+
+fn change(kind: VirtualKind, place: &Place, text: &str) -> Op {
+    set(place, LinkSetting::Options { kind, options: options(kind, text) })
+}
+
+/// Makes a link, changes it, and looks at it.
+#[track_caller]
+fn changed_is(setup: &str, kind: VirtualKind, parent: Option<Place>, made: &str, changes: &[&str]) {
+    if !has(kind) {
+        return;
+    }
+    let place = at(&inside("a"), "x");
+    let mut ops = vec![Op::AddLink { place: place.clone(), kind: made_of(kind, parent, made) }];
+    ops.extend(changes.iter().map(|text| change(kind, &place, text)));
+    text_is_deed(setup, &ops);
+    in_world(|| {
+        sh(setup);
+        apply(&ops);
+        let seen = observe(&[Netns::Host, inside("a")]).state;
+        let have = seen.link(&place).and_then(|l| l.kind.as_ref()?.as_virtual()).unwrap();
+        for (word, value) in changes.iter().flat_map(|text| options(kind, text)) {
+            assert_eq!(have.options.get(&word), Some(&value), "{word}");
+        }
+    });
+}
+
+#[test]
+fn options_change_as_the_text_says() {
+    changed_is(
+        SETUP,
+        VirtualKind::Bridge,
+        None,
+        "",
+        &["stp_state 1", "forward_delay 500, hello_time 300", "ageing_time 0"],
+    );
+    changed_is(
+        SETUP,
+        VirtualKind::Bond,
+        None,
+        "mode 1, miimon 100",
+        &["updelay 200, xmit_hash_policy 1", "primary_reselect failure"],
+    );
+    changed_is(
+        SETUP,
+        VirtualKind::Bond,
+        None,
+        "mode 4",
+        &["lacp_rate fast, ad_select 1, lacp_active 0", "min_links 2"],
+    );
+    changed_is(SETUP, VirtualKind::Ipvlan, Some(host("p0")), "", &["mode l2", "flags private"]);
+    changed_is(SETUP, VirtualKind::Vxlan, Some(host("p0")), "id 5, dstport 4789", &["ttl 9", "ageing 77, learning no"]);
+    if has_vlan_filtering() {
+        changed_is(
+            SETUP,
+            VirtualKind::Bridge,
+            None,
+            "",
+            &["vlan_filtering 1", "vlan_default_pvid 9", "vlan_protocol 802.1ad"],
+        );
+    }
+}
+
+fn port_options(of: PortOf, text: &str) -> LinkOptions {
+    let one = |part: &str| {
+        let (word, value) = part.split_once(' ').unwrap();
+        (word.to_owned(), of.option(word).unwrap_or_else(|| panic!("{word}")).parse(value).unwrap())
+    };
+    text.split(", ").map(one).collect()
+}
+
+#[test]
+fn ports_of_a_bridge_are_set_as_the_text_says() {
+    let wanted = port_options(
+        PortOf::Bridge,
+        "cost 77, priority 5, hairpin on, guard on, root_block on, fastleave on, learning off, flood off, mcast_flood off, \
+         bcast_flood off, mcast_to_unicast on, proxy_arp on, proxy_arp_wifi on, neigh_suppress on, isolated on, mcast_router 0, group_fwd_mask 8",
+    );
+    let port = host("p0");
+    let mut ops = vec![
+        Op::AddLink { place: host("br0"), kind: Kind::plain(VirtualKind::Bridge) },
+        set(&port, LinkSetting::AddrGenMode(1)),
+        set(&port, LinkSetting::Master(Some(link("br0")))),
+        set(&port, LinkSetting::Port { of: PortOf::Bridge, options: wanted.clone() }),
+    ];
+    text_is_deed(SETUP, &ops);
+    in_world(|| {
+        sh(SETUP);
+        apply(&ops);
+        let seen = observe(&[Netns::Host]).state;
+        let have = seen.link(&port).unwrap();
+        for (word, value) in &wanted {
+            assert_eq!(have.port.get(word), Some(value), "{word}");
+        }
+        assert_eq!((have.addrgenmode, have.master), (Some(1), Some(link("br0"))));
+    });
+    ops.push(set(&port, LinkSetting::AddrGenMode(0)));
+    ops.push(set(
+        &port,
+        LinkSetting::Port { of: PortOf::Bridge, options: port_options(PortOf::Bridge, "learning on, cost 5") },
+    ));
+    text_is_deed(SETUP, &ops);
+}
+
+#[test]
+fn membership_in_vlans_is_set_as_the_text_says() {
+    if !has_vlan_filtering() {
+        return;
+    }
+    let (port, br) = (host("p0"), host("br0"));
+    let range = |first, last, pvid, untagged, of_the_bridge| VlanRange { first, last, pvid, untagged, of_the_bridge };
+    let ops = [
+        Op::AddLink { place: br.clone(), kind: made_of(VirtualKind::Bridge, None, "vlan_filtering 1") },
+        set(&port, LinkSetting::Master(Some(link("br0")))),
+        set(&port, LinkSetting::AddVlans(range(10, 20, false, false, false))),
+        set(&port, LinkSetting::AddVlans(range(30, 30, true, true, false))),
+        set(&port, LinkSetting::AddVlans(range(12, 13, false, true, false))),
+        set(&port, LinkSetting::DeleteVlans(range(15, 18, false, false, false))),
+        set(&port, LinkSetting::DeleteVlans(range(1, 1, false, false, false))),
+        set(&br, LinkSetting::AddVlans(range(10, 11, false, false, true))),
+        set(&br, LinkSetting::DeleteVlans(range(1, 1, false, false, true))),
+    ];
+    text_is_deed(SETUP, &ops);
+    in_world(|| {
+        sh(SETUP);
+        apply(&ops);
+        let seen = observe(&[Netns::Host]).state;
+        let vlan = |id, pvid, untagged| BridgeVlan { id, pvid, untagged };
+        let tagged = [10, 11, 14, 19, 20].map(|id| vlan(id, false, false));
+        let others = [vlan(12, false, true), vlan(13, false, true), vlan(30, true, true)];
+        let want: BTreeSet<BridgeVlan> = tagged.into_iter().chain(others).collect();
+        assert_eq!(seen.link(&port).unwrap().vlans, Some(want));
+        assert_eq!(seen.link(&br).unwrap().vlans, Some([vlan(10, false, false), vlan(11, false, false)].into()));
+        assert_eq!(seen.link(&host("p1")).unwrap().vlans, None);
+    });
+}
+
+#[test]
+fn a_bond_takes_its_ports_as_the_text_says() {
+    if !has(VirtualKind::Bond) {
+        return;
+    }
+    let (bond, a, b) = (host("bond0"), host("p0"), host("p1"));
+    let queue = LinkOptions::from([("queue_id".to_owned(), LinkValue::Number(2))]);
+    let prio = can(
+        "priorities of a bond's ports",
+        "ip link add name b type bond mode 1; ip link add name p type veth peer name q
+        ip link set p master b; ip link set p type bond_slave prio 5",
+    );
+    let mut ops = vec![
+        Op::AddLink { place: bond.clone(), kind: made_of(VirtualKind::Bond, None, "mode 1, miimon 100") },
+        set(&a, LinkSetting::Up(false)),
+        set(&b, LinkSetting::Up(false)),
+        set(&a, LinkSetting::Master(Some(link("bond0")))),
+        set(&b, LinkSetting::Master(Some(link("bond0")))),
+        set(&b, LinkSetting::Port { of: PortOf::Bond, options: queue.clone() }),
+        set(&bond, LinkSetting::Up(true)),
+        change(VirtualKind::Bond, &bond, "primary p1"),
+    ];
+    if prio {
+        let options = LinkOptions::from([("prio".to_owned(), LinkValue::Number(7))]);
+        ops.push(set(&b, LinkSetting::Port { of: PortOf::Bond, options }));
+    }
+    text_is_deed(SETUP, &ops);
+    in_world(|| {
+        sh(SETUP);
+        apply(&ops);
+        let seen = observe(&[Netns::Host]).state;
+        let have = seen.link(&bond).and_then(|l| l.kind.as_ref()?.as_virtual()).unwrap();
+        assert_eq!(have.options.get("primary"), Some(&LinkValue::Link(link("p1"))));
+        let port = seen.link(&b).unwrap();
+        assert_eq!((port.up, port.master), (Some(true), Some(link("bond0"))));
+        assert_eq!(port.port.get("queue_id"), queue.get("queue_id"));
+    });
+}
+
+#[test]
+fn a_device_of_tun_is_seen_as_what_it_is() {
+    if !has(VirtualKind::Tun) {
+        return;
+    }
+    in_world(|| {
+        sh("ip netns add a");
+        let place = at(&inside("a"), "t0");
+        let add = Op::AddLink { place: place.clone(), kind: made_of(VirtualKind::Tap, None, "user 7") };
+        apply(std::slice::from_ref(&add));
+        let seen = observe(&[inside("a")]).state;
+        assert!(seen.link(&place).unwrap().kind.as_ref().unwrap().is(VirtualKind::Tap));
+        assert!(Kernel::new().apply(&[add]).unwrap_err().error.is_exists());
+        apply(&[Op::DeleteLink(place)]);
+    });
+}
+
+#[test]
+fn a_kind_that_the_kernel_lacks_is_told_by_its_module() {
+    in_world(|| {
+        let kinds = [VirtualKind::Bond, VirtualKind::Ip6tnl, VirtualKind::Wireguard, VirtualKind::Dummy];
+        for kind in kinds.into_iter().filter(|kind| !has(*kind)) {
+            let failure =
+                Kernel::new().apply(&[Op::AddLink { place: host("x"), kind: Kind::plain(kind) }]).unwrap_err();
+            assert_eq!(failure.error, Error::NoKind(kind.as_str().to_owned()));
+            let module = match kind {
+                VirtualKind::Bond => "bonding",
+                VirtualKind::Ip6tnl => "ip6_tunnel",
+                kind => kind.as_str(),
+            };
+            let text = format!("the kernel has no {} links (modprobe {module}?)", kind.as_str());
+            assert_eq!(failure.to_string(), text);
+        }
+        let failure = Kernel::new().apply(&[change(VirtualKind::Bridge, &host("nothing"), "stp_state 1")]).unwrap_err();
+        assert!(failure.error.is_absent(), "{failure}");
+    });
+}
+
+#[test]
+fn a_bridge_is_awaited_until_its_ports_forward() {
+    in_world(|| {
+        sh("ip link add name br0 type bridge stp_state 1 forward_delay 200; ip link add name p0 type veth peer name p1
+            ip link set p0 master br0; ip link set p0 up; ip link set p1 up; ip link set br0 up");
+        let wait = |limit| Op::AwaitForwarding { place: host("br0"), limit };
+        Kernel::new().apply(&[wait(Duration::from_millis(1))]).expect("too long is no error");
+        assert!(sh("ip -d link show p0").contains("state listening"));
+        Kernel::new().apply(&[wait(Duration::from_secs(30))]).unwrap();
+        assert!(sh("ip -d link show p0").contains("state forwarding"));
+        sh(&wait(Duration::from_secs(1)).to_string());
+    });
+}

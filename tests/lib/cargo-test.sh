@@ -1,0 +1,18 @@
+# shellcheck shell=bash
+# Runs a test binary of this project inside a booted Debian (`# binaries:` in the script's head brings it there).
+
+# cargo_test NAME [FILTER…]: each of its tests is a result. What it skips inside is said after `# `.
+cargo_test() {
+    local name=$1 log status=0
+    shift
+    log=$(mktemp)
+    "/tests/bin/$name" --nocapture --test-threads=2 "$@" >"$log" 2>&1 || status=$?
+    # A test's line may have been torn by what others said meanwhile.
+    tr -d '\r' <"$log" | grep -E '^SKIPPED: |SKIPPED: ' | sed 's/.*SKIPPED: /# SKIPPED: /' | sort -u
+    if [ $status -eq 0 ]; then
+        ok "$name: $(sed -n 's/^test result: ok\. \([0-9]* passed\).*/\1/p' "$log")"
+    else
+        not_ok "$name" "$(tail -n 150 "$log")"
+    fi
+    rm -f "$log"
+}
