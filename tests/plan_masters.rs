@@ -46,7 +46,8 @@ fn with_address(mut link: DesiredLink, address: &str) -> DesiredLink {
 }
 
 fn desired(links: Vec<DesiredLink>) -> Desired {
-    Desired { netns: name("web"), links, rules: Vec::new(), sysctls: Vec::new() }
+    let (resolv, scripts) = Default::default();
+    Desired { netns: name("web"), links, rules: Vec::new(), sysctls: Vec::new(), resolv, scripts }
 }
 
 #[track_caller]
