@@ -9,7 +9,7 @@ mod resolve;
 
 #[test]
 fn every_seed_means_something_or_is_a_mistake() {
-    let corpus = Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz/corpus/resolve");
+    let corpus = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fuzz/corpus/resolve");
     let mut seeds = 0;
     for entry in fs::read_dir(corpus).unwrap() {
         resolve::run(&fs::read(entry.unwrap().path()).unwrap());

@@ -13,7 +13,7 @@ fn read(bytes: &[u8]) -> interfaces::Parsed {
 
 #[test]
 fn every_seed_is_read_and_survives_printing() {
-    let corpus = Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz/corpus/interfaces");
+    let corpus = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fuzz/corpus/interfaces");
     let mut seeds = 0;
     for entry in fs::read_dir(corpus).unwrap() {
         let path = entry.unwrap().path();

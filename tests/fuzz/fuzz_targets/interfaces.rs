@@ -1,12 +1,12 @@
 //! Any bytes as an interfaces(5) file: no panic, every diagnostic can be shown, and what was understood survives
-//! being printed. `cargo +nightly fuzz run interfaces` in the repository's root.
+//! being printed. `cargo +nightly fuzz run --fuzz-dir tests/fuzz interfaces` in the repository's root.
 //!
 //! The module is compiled by itself, without the crate around it: it names nothing else, and builds in a second.
 
 #![no_main]
 
 #[allow(dead_code, unused_imports)]
-#[path = "../../src/interfaces/mod.rs"]
+#[path = "../../../src/interfaces/mod.rs"]
 mod interfaces;
 
 use interfaces::files::MemoryFiles;
