@@ -2,7 +2,8 @@
 //!
 //! A case is a folder under `tests/fixtures/config/`: a root with `etc/netns/web/network/interfaces` and whatever else
 //! it needs, and `machine`, what the configuration sees of the machine: `link NAME [VARIABLE=VALUE]…` and
-//! `map SCRIPT ARGUMENT OUTPUT`, and `programs NAME…`, which are installed. `expected.txt` is what there is to say, then what is desired.
+//! `altname ALTNAME NAME`, `map SCRIPT ARGUMENT OUTPUT`, and `programs NAME…`, which are installed. `expected.txt` is what
+//! there is to say, then what is desired.
 //! `UPDATE_EXPECT=1 cargo test --test config` writes it anew.
 
 use std::collections::BTreeMap;
@@ -17,6 +18,7 @@ use systemd_netns::model::{Desired, DesiredLink, LinkName, Netns, NetnsName, Sta
 #[derive(Default)]
 struct Machine {
     links: Vec<(LinkName, BTreeMap<String, String>)>,
+    altnames: Vec<(String, LinkName)>,
     scripts: BTreeMap<(String, String), String>,
     /// Every program when none is named.
     programs: Vec<String>,
@@ -34,6 +36,7 @@ impl Machine {
                     let attributes = attributes.map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
                     machine.links.push((name.parse().unwrap(), attributes));
                 }
+                ["altname", altname, name] => machine.altnames.push((altname.to_owned(), name.parse().unwrap())),
                 ["map", script, argument, ref output @ ..] => {
                     machine.scripts.insert((script.to_owned(), argument.to_owned()), output.join("\n"));
                 }
@@ -56,6 +59,10 @@ impl Surroundings for Machine {
 
     fn installed(&self, program: &str) -> bool {
         self.programs.is_empty() || self.programs.iter().any(|p| p == program)
+    }
+
+    fn by_altname(&self, name: &str) -> Option<LinkName> {
+        self.altnames.iter().find(|(altname, _)| altname == name).map(|(_, link)| *link)
     }
 
     fn map(&self, script: &str, argument: &str, lines: &[String]) -> Result<String, String> {
@@ -87,6 +94,9 @@ fn render(case: &Path, loaded: &Loaded) -> String {
         None => text += "nothing\n",
         Some(desired) => render_desired(&mut text, desired).unwrap(),
     }
+    for (link, wait) in &loaded.awaited {
+        writeln!(text, "waits for {link} {wait:?}").unwrap();
+    }
     text.replace(&case.display().to_string(), "")
 }
 
@@ -113,6 +123,9 @@ fn render_link(text: &mut String, link: &DesiredLink) -> std::fmt::Result {
     };
     let from = link.from.map_or(String::new(), |from| format!(", {from} on the host"));
     writeln!(text, "link {place}{from}, {:?}: {}", link.presence, serde_json::to_string(&link.link).unwrap())?;
+    if let Some(wait) = link.wait {
+        writeln!(text, "  wait {wait:?}")?;
+    }
     for (key, value) in &link.sysctls {
         writeln!(text, "  sysctl {key} = {value}")?;
     }
@@ -252,6 +265,45 @@ fn time_grows_with_the_file() {
             format!("template t{}\nauto t{i}\n  use x\niface t{} inherits{}\n", i, i + 1, format!(" t{i}").repeat(9))
         };
         format!("iface t0 inet manual\n{}", many(&level, n.min(40)))
+    });
+    assert_linear("bridges", |n| {
+        many(
+            &|i| {
+                format!(
+                    "auto b{i}\niface b{i} inet manual\n  bridge_ports e{i} f{i}.7\n  bridge-vlan-aware yes\n  bridge-vids 2-9\n"
+                )
+            },
+            n,
+        )
+    });
+    assert_linear("bridge-ports", |n| {
+        format!("auto b\niface b inet manual\n  bridge_ports{}\n", many(&|i| format!(" e{i}"), n))
+    });
+    assert_linear("slaves", |n| {
+        let slave =
+            |i: usize| format!("auto e{i}\niface e{i} inet manual\n  bond-master b{}\n  bond-primary e1\n", i / 9);
+        let bond = |i: usize| format!("iface b{i} inet manual\n  bond-slaves none\n  bond-mode 1\n");
+        many(&slave, n) + &many(&bond, n / 9 + 1)
+    });
+    assert_linear("bonds-of-bonds", |n| {
+        many(&|i| format!("auto b{i}\niface b{i} inet manual\n  bond-mode 1\n  bond-master b{}\n", i + 1), n)
+    });
+    assert_linear("vrfs", |n| {
+        let member = |i: usize| format!("auto e{i}\niface e{i} inet manual\n  vrf v{i}\n  requires e{}\n", i + 1);
+        many(&|i| format!("iface v{i}\n  vrf-table auto\n"), n) + &many(&member, n)
+    });
+    assert_linear("expressions", |n| {
+        let word = |i: usize| format!(" (e|f{i})+.*");
+        let links = many(&|i| format!("auto e{i}\niface e{i} inet manual\n"), n);
+        format!("{links}auto b\niface b inet manual\n  bridge_ports regex{}\n", many(&word, n.min(20)))
+    });
+    assert_linear("costs", |n| {
+        let cost = |i: usize| format!("  bridge-pathcosts e{i}=5\n  bridge_portprio e{i} 5\n");
+        format!(
+            "auto b\niface b inet manual\n  bridge_ports{}\n{}",
+            many(&|i| format!(" e{i}"), n.min(500)),
+            many(&cost, n)
+        )
     });
     assert_linear("raw", |n| {
         many(&|i| format!("auto v{i}\niface v{i} inet manual\n  vlan-raw-device v{}\n  vlan-id 1\n", i + 1), n)

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use systemd_netns::config::{self, Loaded, Surroundings};
 use systemd_netns::interfaces::diagnostic::Severity;
-use systemd_netns::model::{LinkName, Netns, NetnsName, Presence};
+use systemd_netns::model::{DesiredLink, Kind, LinkName, Netns, NetnsName, PortOf, Presence, VirtualKind};
 
 /// A machine whose links have an MTU, and whose mapping scripts repeat their argument.
 #[derive(Default, Clone)]
@@ -63,7 +63,7 @@ fn load(interfaces: &str, links: &str, host: &str, machine: &Machine) -> Loaded 
     loaded
 }
 
-const NAMES: [&str; 18] = [
+const NAMES: [&str; 23] = [
     "eth0",
     "eth1",
     "lan",
@@ -82,9 +82,14 @@ const NAMES: [&str; 18] = [
     "averyverylongname0",
     "link1",
     "ü",
+    "bridge0",
+    "bond0",
+    "bond0.5",
+    "red",
+    "tun0",
 ];
 
-const OPTIONS: [&str; 34] = [
+const OPTIONS: [&str; 90] = [
     "address",
     "netmask",
     "broadcast",
@@ -119,9 +124,65 @@ const OPTIONS: [&str; 34] = [
     "bond-mode",
     "adress",
     "media",
+    "bridge-ports",
+    "bridge_stp",
+    "bridge_fd",
+    "bridge-maxwait",
+    "bridge-waitport",
+    "bridge_hello",
+    "bridge_maxage",
+    "bridge_ageing",
+    "bridge_bridgeprio",
+    "bridge_portprio",
+    "bridge_pathcost",
+    "bridge_hw",
+    "bridge-vlan-aware",
+    "bridge-vids",
+    "bridge-pvid",
+    "bridge-access",
+    "bridge-allow-untagged",
+    "bridge-pathcosts",
+    "bridge-learning",
+    "bond-slaves",
+    "bond-master",
+    "bond-primary",
+    "bond-miimon",
+    "bond-updelay",
+    "bond-arp-interval",
+    "bond-arp-ip-target",
+    "bond-lacp-rate",
+    "bond-queue-id",
+    "bond-xmit-hash-policy",
+    "bond-ad-actor-system",
+    "link-type",
+    "use",
+    "veth-peer-name",
+    "raw-device",
+    "macvlan-mode",
+    "tuntap-owner",
+    "vrf-table",
+    "vrf",
+    "vxlan-id",
+    "vxlan-peer-ips",
+    "vxlan-physdev",
+    "tunnel-mode",
+    "tunnel-local",
+    "tunnel-remote",
+    "tunnel-ttl",
+    "tunnel-key",
+    "mode",
+    "endpoint",
+    "local",
+    "encaplimit",
+    "dstaddr",
+    "wireguard-config-path",
+    "wireguard-netns",
+    "requires",
+    "ip-forward",
+    "tunctl_user",
 ];
 
-const WORDS: [&str; 44] = [
+const WORDS: [&str; 87] = [
     "192.0.2.1/24",
     "192.0.2.1",
     "10.0.0.0/8",
@@ -166,13 +227,56 @@ const WORDS: [&str; 44] = [
     "forever",
     "#",
     "eth0",
+    "eth1",
+    "lan",
+    "eth0.5",
+    "link1",
+    "bridge0",
+    "bond0",
+    "none",
+    "all",
+    "regex",
+    "noregex",
+    "e.*",
+    "[a-z",
+    "(a|b)*",
+    "yes",
+    "off",
+    "active-backup",
+    "802.3ad",
+    "balance-tlb",
+    "bridge",
+    "bond",
+    "veth",
+    "dummy",
+    "macvlan",
+    "vrf",
+    "vxlan",
+    "gre",
+    "ipip",
+    "sit",
+    "ip6gre",
+    "wireguard",
+    "tap",
+    "auto",
+    "any",
+    "inherit",
+    "host",
+    "100",
+    "2-4",
+    "1-4094",
+    "eth0=5",
+    "eth0:3",
+    "layer3+4",
+    "4.5",
+    "6000",
 ];
 
 fn line() -> impl Strategy<Value = String> {
     let names = || prop::collection::vec(select(&NAMES[..]), 0..4).prop_map(|names| names.join(" "));
     let words = || prop::collection::vec(select(&WORDS[..]), 0..8).prop_map(|words| words.join(" "));
     let family = select(vec!["inet", "inet6", "can", "inte", ""]);
-    let method = select(vec!["static", "manual", "loopback", "dhcp", "statci", ""]);
+    let method = select(vec!["static", "manual", "loopback", "tunnel", "v4tunnel", "6to4", "dhcp", "statci", ""]);
     let heads = select(vec!["iface", "template"]);
     prop_oneof![
         3 => (select(vec!["auto", "allow-hotplug", "rename", "no-scripts", "mapping"]), names())
@@ -217,9 +321,44 @@ fn sound_stanza() -> impl Strategy<Value = String> {
     })
 }
 
-/// A file without mistakes, but for routes and rules that clash.
+/// A link that is made, without mistakes. Each kind has one name, so that a file may have it twice.
+fn sound_link() -> impl Strategy<Value = String> {
+    let ports =
+        select(vec!["none", "eth0", "eth1 lan", "eth0.5", "lan.7 eth9", "regex e.*", "all", "bond0 eth1.6", "dummy0"]);
+    let options = select(vec![
+        "bridge_stp on",
+        "bridge_fd 2.5",
+        "bridge-vlan-aware yes",
+        "bridge-vlan-aware yes\n  bridge-vids 2-5\n  bridge-pvid 3",
+        "bridge_portprio eth0 8",
+        "bridge_hw 02:00:00:00:00:09",
+        "mtu 1400",
+    ]);
+    let slaves = select(vec!["none", "eth0", "lan eth1", "all"]);
+    let mode = select(vec!["0", "active-backup\n  bond-primary eth0", "802.3ad\n  bond-lacp-rate fast", "balance-alb"]);
+    prop_oneof![
+        (ports, options).prop_map(|(ports, o)| format!("iface bridge0 inet manual\n  bridge_ports {ports}\n  {o}\n")),
+        (slaves, mode).prop_map(|(slaves, mode)| {
+            format!("iface bond0 inet manual\n  bond-slaves {slaves}\n  bond-miimon 100\n  bond-mode {mode}\n")
+        }),
+        Just(
+            "iface eth1 inet manual\n  bond-master bond0\nauto eth1\niface bond0 inet manual\n  bond-mode 1\n"
+                .to_owned()
+        ),
+        Just("iface red\n  vrf-table auto\nauto red lan\niface lan inet manual\n  vrf red\n".to_owned()),
+        Just("iface dummy0\n  link-type dummy\n  address 192.0.2.7/32\nauto dummy0\n".to_owned()),
+        Just("iface mv0 inet manual\n  link-type macvlan\n  raw-device eth0\nauto mv0\n".to_owned()),
+        Just("iface vx0 inet manual\n  vxlan-id 5\n  vxlan-physdev lan\nauto vx0\n".to_owned()),
+        Just("iface tun0 inet tunnel\n  mode gre\n  endpoint any\n  address 10.0.0.1/24\nauto tun0\n".to_owned()),
+        Just("iface va inet manual\n  link-type veth\n  veth-peer-name vb\nauto va\n".to_owned()),
+    ]
+    .prop_map(|text| if text.contains("auto ") { text } else { format!("auto bridge0 bond0\n{text}") })
+}
+
+/// A file without mistakes, but for routes, rules and ports that clash.
 fn sound() -> impl Strategy<Value = String> {
-    prop::collection::vec(sound_stanza(), 0..8).prop_map(|stanzas| stanzas.concat())
+    prop::collection::vec(prop_oneof![2 => sound_stanza(), 1 => sound_link()], 0..8)
+        .prop_map(|stanzas| stanzas.concat())
 }
 
 /// What holds for everything that is desired.
@@ -242,6 +381,7 @@ fn check(loaded: &Loaded) {
             }
         }
     }
+    desired.links.iter().for_each(check_link);
     let tied = desired.links.iter().filter_map(|link| link.link.kind.as_ref()?.tied_to());
     let masters = desired
         .links
@@ -252,6 +392,35 @@ fn check(loaded: &Loaded) {
     }
     for place in places.iter().filter(|place| !place.link.is_loopback()) {
         assert!(loaded.spans.contains_key(place), "{place} is named nowhere");
+    }
+}
+
+/// What holds for every link: the kernel takes it, and shows it as it was asked for.
+fn check_link(desired: &DesiredLink) {
+    let link = &desired.link;
+    if let Some(own) = link.kind.as_ref().and_then(Kind::as_virtual) {
+        for word in own.options.keys() {
+            assert_eq!(own.kind.option(word).map(|option| option.word), Some(word.as_str()), "{own:?}");
+        }
+        let mut shown = own.clone();
+        shown.complete();
+        shown.normalize();
+        assert_eq!(&shown, own, "this is not what the kernel shows");
+        assert!(own.parent.is_some() || !own.kind.needs_parent());
+        assert!(own.kind != VirtualKind::Vrf || own.options.contains_key("table"));
+        assert_eq!(link.wireguard.is_some(), own.kind == VirtualKind::Wireguard);
+    }
+    for word in link.port.keys() {
+        assert!(link.master.is_some() && PortOf::of(word).is_some(), "{word} of {}", desired.place);
+    }
+    if let Some(vlans) = &link.vlans {
+        assert!(vlans.iter().filter(|vlan| vlan.pvid).count() <= 1);
+        assert!(vlans.iter().map(|vlan| vlan.id).collect::<BTreeSet<_>>().len() == vlans.len());
+        assert!(vlans.iter().all(|vlan| (1..4095).contains(&vlan.id)));
+    }
+    for address in desired.addresses().filter(|address| address.local.addr().is_ipv4()) {
+        let lifetime = address.preferred_lifetime;
+        assert!(lifetime.is_none_or(|seconds| seconds == 0), "the kernel keeps no lifetime of IPv4: {address:?}");
     }
 }
 
@@ -278,6 +447,7 @@ proptest! {
         check(&before);
         for link in before.desired.iter().flat_map(|desired| &desired.links) {
             let present = machine.0.get(&link.place.link).copied();
+            // The other end of a pair with a bridge of the host's is there too, and so is everything that was made.
             machine.0.insert(link.place.link, link.link.mtu.or(present).unwrap_or(1500));
         }
         let after = load(&interfaces, links, "", &machine);

@@ -168,6 +168,8 @@ fn rows(namespaces: &[&str]) -> Vec<String> {
             rows.push(format!("{title}: {row}"));
         }
     }
+    // They follow from the addresses, and come a little after them.
+    rows.retain(|row| !row.contains(r#""protocol":"kernel""#));
     rows.sort();
     rows
 }

@@ -8,17 +8,44 @@ use crate::plan::Problem;
 use crate::system::{journal, programs};
 use anyhow::Result;
 use std::cell::OnceCell;
+use std::collections::{HashMap, HashSet};
 use std::io::Write;
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+/// How often links are looked for that may yet come.
+const AWHILE: Duration = Duration::from_millis(100);
+
+/// Reads the files of `netns`, once the links are there that `bridge_waitport` waits for, or its time has passed.
+///
+/// # Errors
+/// As of [`load`].
+pub(super) fn load_when_there(root: &Path, netns: &NetnsName) -> Result<(Arc<Desired>, Loaded)> {
+    let loaded = read(root, netns);
+    if loaded.has_errors() || loaded.awaited.is_empty() {
+        return judge(loaded);
+    }
+    let names: Vec<&str> = loaded.awaited.iter().map(|(link, _)| link.as_str()).collect();
+    log::info!("{netns}: waiting for {}", names.join(", "));
+    let start = Instant::now();
+    let is_missing = |link: &LinkName| !Path::new("/sys/class/net").join(link.as_str()).exists();
+    while loaded.awaited.iter().any(|(link, limit)| start.elapsed() < *limit && is_missing(link)) {
+        std::thread::sleep(AWHILE);
+    }
+    load(root, netns)
+}
 
 /// Reads the files of `netns`; warnings are logged.
 ///
 /// # Errors
 /// [`Mistakes`] when there is one in the files.
 pub(super) fn load(root: &Path, netns: &NetnsName) -> Result<(Arc<Desired>, Loaded)> {
-    let mut loaded = read(root, netns);
+    judge(read(root, netns))
+}
+
+fn judge(mut loaded: Loaded) -> Result<(Arc<Desired>, Loaded)> {
     let (errors, warnings): (Vec<&Diagnostic>, Vec<_>) =
         loaded.diagnostics.iter().partition(|d| d.severity == Severity::Error);
     for warning in warnings {
@@ -52,29 +79,45 @@ pub(super) fn diagnostic(loaded: &Loaded, problem: &Problem, severity: Severity)
 struct Machine<'a> {
     root: &'a Path,
     netns: &'a NetnsName,
-    links: OnceCell<(Vec<LinkName>, Vec<LinkName>)>,
+    links: OnceCell<Known>,
+}
+
+/// The links that there are.
+struct Known {
+    host: HashSet<LinkName>,
+    /// Those of the host and the namespace.
+    all: Vec<LinkName>,
+    altnames: HashMap<String, LinkName>,
 }
 
 impl Machine<'_> {
-    /// The links of the host, and those of the host and the namespace.
-    fn known(&self) -> &(Vec<LinkName>, Vec<LinkName>) {
+    fn known(&self) -> &Known {
         self.links.get_or_init(|| {
-            let host = look::link_names(&Netns::Host);
-            let inside = look::link_names(&Netns::Named(self.netns.clone()));
-            let more = inside.into_iter().filter(|name| !host.contains(name));
-            let all = host.iter().copied().chain(more).collect();
-            (host, all)
+            let mut links = look::links(&Netns::Host);
+            let host: HashSet<LinkName> = links.iter().map(|(name, _)| *name).collect();
+            let inside = look::links(&Netns::Named(self.netns.clone()));
+            links.extend(inside.into_iter().filter(|(name, _)| !host.contains(name)));
+            let all = links.iter().map(|(name, _)| *name).collect();
+            let altnames =
+                links.into_iter().flat_map(|(name, others)| others.into_iter().map(move |other| (other, name)));
+            Known { host, all, altnames: altnames.collect() }
         })
     }
 }
 
 impl Surroundings for Machine<'_> {
     fn links(&self) -> Vec<LinkName> {
-        self.known().1.clone()
+        self.known().all.clone()
+    }
+
+    fn by_altname(&self, name: &str) -> Option<LinkName> {
+        // The links of the host are there without asking the kernel for all of them.
+        let is_link = !name.contains('/') && Path::new("/sys/class/net").join(name).exists();
+        if is_link { None } else { self.known().altnames.get(name).copied() }
     }
 
     fn attribute(&self, link: &LinkName, variable: &str) -> Option<String> {
-        if !self.known().0.contains(link) || variable.contains('/') || variable.starts_with('.') {
+        if !self.known().host.contains(link) || variable.contains('/') || variable.starts_with('.') {
             return None;
         }
         let file = if variable == "mac" { "address" } else { variable };

@@ -53,13 +53,15 @@ pub(super) fn is_left_over(record: &Record) -> bool {
     record.progress == Progress::Unfinished
 }
 
-/// The names of the links of a namespace in the order of their indexes; none when it cannot be looked at.
-pub(super) fn link_names(netns: &Netns) -> Vec<LinkName> {
-    let wanted = Wanted { netns: [netns.clone()].into(), ..Wanted::default() };
+/// The links of a namespace in the order of their indexes, with their alternative names; none when it cannot be looked at.
+pub(super) fn links(netns: &Netns) -> Vec<(LinkName, BTreeSet<String>)> {
+    let wanted = Wanted { netns: [netns.clone()].into(), host_routes_of: Some(BTreeSet::new()), ..Wanted::default() };
     let Ok(observed) = Kernel::new().observe(&wanted) else { return Vec::new() };
     let mut links: Vec<(u32, LinkName)> = observed.indexes.iter().map(|(place, index)| (*index, place.link)).collect();
     links.sort_unstable();
-    links.into_iter().map(|(_, name)| name).collect()
+    let state = observed.state.netns.get(netns);
+    let altnames = |name: &LinkName| state.and_then(|state| state.links.get(name)).map(|link| link.altnames.clone());
+    links.into_iter().map(|(_, name)| (name, altnames(&name).unwrap_or_default())).collect()
 }
 
 /// What must be looked at for a namespace: what its files and its record speak of.

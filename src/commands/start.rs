@@ -3,7 +3,7 @@
 //! A start reads the files, looks at the kernel, makes a plan, writes down what it will answer for, and only then changes
 //! anything. When that fails, or was killed, the record is torn down like a finished start: there is no scripted undo.
 
-use super::load::{load, problems};
+use super::load::{load_when_there, problems};
 use super::look::{identity, is_left_over, is_ours, look, refuse_foreign, wanted};
 use super::{names, stamp, stop};
 use crate::apply::{apply, apply_all};
@@ -40,7 +40,7 @@ pub fn start(root: &Path, name: &NetnsName) -> Result<()> {
 }
 
 fn start_locked(root: &Path, name: &NetnsName) -> Result<()> {
-    let (desired, loaded) = load(root, name)?;
+    let (desired, loaded) = load_when_there(root, name)?;
     let mut record = ensure_created(name)?;
     let current = look(name, Some(&record), None, Some(&desired))?.state;
     let host = host_of(&current);
@@ -120,7 +120,7 @@ fn reload_locked(root: &Path, name: &NetnsName) -> Result<()> {
         log::info!("{name}: nothing to do");
         return Ok(());
     }
-    let (desired, loaded) = load(root, name)?;
+    let (desired, loaded) = load_when_there(root, name)?;
     let owned = record.owned(name, Some(&desired))?;
     let current = look(name, Some(&record), owned.as_ref(), Some(&desired))?.state;
     let host = host_of(&current);

@@ -7,10 +7,11 @@
 //! A link is one [`Draft`], however many stanzas and aliases speak of it.
 
 use super::check;
+use super::depend::{self, Pattern};
 use super::draft::Draft;
 use super::environment::Names;
 use super::inherit::{Ifaces, Settled};
-use super::link_kind::{self, Shape};
+use super::kind::{self, Made, Shape};
 use super::mapping::Mappings;
 use super::pairs::Pair;
 use super::report::Report;
@@ -18,19 +19,22 @@ use super::resolv;
 use super::scripts::Scripts;
 use super::select::{Machine, Selected};
 use super::stanza::{self, Subject};
-use super::value::shown;
-use super::{options::Key, stable};
+use super::value::{only_word, shown};
+use super::{options, options::Key, route, stable};
+use crate::interfaces::Files as FileAccess;
 use crate::interfaces::diagnostic::{Diagnostic, Span};
-use crate::model::{Kind, LinkName, Netns, NetnsName, Place, Resolv};
+use crate::interfaces::syntax::Opt;
+use crate::model::{Kind, LinkName, LinkValue, Netns, NetnsName, Place, Resolv, Virtual, VirtualKind};
 use std::collections::{BTreeSet, HashMap, HashSet};
-use std::path::Path;
+use std::time::Duration;
 
-/// How many VLANs may stand on each other; the kernel's own limit (`MAX_NEST_DEV`) is 8.
-const MAX_STACK: usize = 8;
+/// The first table that `vrf-table auto` takes, as ifupdown2 has it.
+const FIRST_VRF_TABLE: u32 = 1001;
 
 /// The files, read.
 pub(super) struct Files<'a> {
-    pub root: &'a Path,
+    /// Files as the namespace sees them.
+    pub access: &'a dyn FileAccess,
     pub netns: &'a NetnsName,
     /// The stanzas of the namespace's file.
     pub ifaces: &'a Ifaces<'a>,
@@ -44,22 +48,33 @@ pub(super) struct Files<'a> {
 
 /// The links so far.
 pub(super) struct Assembly<'a> {
-    files: &'a Files<'a>,
+    pub files: &'a Files<'a>,
     pub drafts: Vec<Draft<'a>>,
     pub resolv: Resolv,
-    index: HashMap<Place, usize>,
+    pub index: HashMap<Place, usize>,
     /// The names that were brought up, aliases among them.
     seen: HashSet<String>,
     /// The stanzas of the namespace's file that somebody uses.
     used: BTreeSet<usize>,
     explicit: HashMap<&'a str, &'a Selected>,
     /// The same by link: itself, or else its first alias.
-    by_link: HashMap<LinkName, &'a Selected>,
+    pub by_link: HashMap<LinkName, &'a Selected>,
     /// The logical names that differ from their link's.
-    logical: HashSet<&'a str>,
-    pairs: HashMap<LinkName, &'a Pair>,
-    /// The links whose parents are being brought up.
-    waiting: Vec<LinkName>,
+    pub logical: HashSet<&'a str>,
+    pub pairs: HashMap<LinkName, &'a Pair>,
+    /// The links that wait for others, on which they depend, to be brought up.
+    pub waiting: Vec<LinkName>,
+    /// Links that are ports of something somewhere in the file.
+    pub moving: HashSet<LinkName>,
+    /// Ports by expressions, which come last.
+    pub patterns: Vec<Pattern<'a>>,
+    /// Slaves and the bonds that they name, which are brought up after them.
+    pub slaves: Vec<(LinkName, LinkName, Span)>,
+    /// Links that are not there, and how long to wait for them.
+    pub awaited: Vec<(LinkName, Duration)>,
+    /// Tables of VRFs that the file names or that were given out.
+    tables: HashSet<u32>,
+    next_table: u32,
     rules: HashMap<Netns, usize>,
 }
 
@@ -84,6 +99,12 @@ impl<'a> Assembly<'a> {
             logical: files.explicit.iter().filter(|o| o.logical != o.name).map(|o| o.logical.as_str()).collect(),
             pairs: files.pairs.iter().map(|pair| (pair.inner, pair)).collect(),
             waiting: Vec::new(),
+            moving: depend::moving(files.ifaces.options()),
+            patterns: Vec::new(),
+            slaves: Vec::new(),
+            awaited: Vec::new(),
+            tables: files.ifaces.options().filter_map(vrf_table).collect(),
+            next_table: FIRST_VRF_TABLE,
             rules: HashMap::new(),
         }
     }
@@ -93,6 +114,7 @@ impl<'a> Assembly<'a> {
         self.loopback(report);
         for one in self.files.explicit {
             self.bring_up(one, report);
+            self.masters(report);
         }
         for pair in self.files.pairs {
             let one = self.implied(pair.inner, &pair.inner_span, report);
@@ -109,6 +131,8 @@ impl<'a> Assembly<'a> {
                 self.bring_up(&one, report);
             }
         }
+        self.masters(report);
+        self.find_patterns(report);
     }
 
     /// Warns of stanzas that nobody uses.
@@ -132,12 +156,12 @@ impl<'a> Assembly<'a> {
         self.index.contains_key(&self.inside(link))
     }
 
-    fn inside(&self, link: LinkName) -> Place {
+    pub fn inside(&self, link: LinkName) -> Place {
         Place::new(Netns::Named(self.files.netns.clone()), link)
     }
 
     /// A link without an `auto` line.
-    fn implied(&self, link: LinkName, span: &Span, report: &mut Report) -> Selected {
+    pub fn implied(&self, link: LinkName, span: &Span, report: &mut Report) -> Selected {
         let mut one = Selected::implied(link, span);
         one.logical = self.files.mappings.apply(&one.name, one.logical, self.files.machine.surroundings, report);
         one
@@ -166,7 +190,7 @@ impl<'a> Assembly<'a> {
     }
 
     /// Brings a link or an alias up, and before it what it stands on.
-    fn bring_up(&mut self, one: &Selected, report: &mut Report) {
+    pub fn bring_up(&mut self, one: &Selected, report: &mut Report) {
         if !self.seen.insert(one.name.clone()) {
             return;
         }
@@ -183,7 +207,9 @@ impl<'a> Assembly<'a> {
         let settled: Vec<Settled<'a>> =
             indices.iter().filter_map(|index| self.files.ifaces.settle(*index, report)).collect();
         self.used.extend(indices);
-        if !self.index.contains_key(&place) {
+        if let Some(&at) = self.index.get(&place) {
+            self.drafts[at].up = Some(true);
+        } else {
             let Some(draft) = self.draft(one, &settled, report) else { return };
             if let (Some(from), Some(_)) = (one.from, &draft.kind) {
                 let message = format!("`{}` is made here, so that `{from}` cannot be renamed to it", one.link);
@@ -191,23 +217,42 @@ impl<'a> Assembly<'a> {
             }
             self.add(Draft { from: one.from, ..draft });
         }
+        self.before(one, &settled, report);
         let names = Names { iface: &one.name, logical: &one.logical, class: one.class.as_deref() };
         self.evaluate(&place, names, &settled, report);
+        self.after(one, &settled, report);
     }
 
     /// Adds stanzas to a link.
     pub fn evaluate(&mut self, place: &Place, names: Names<'_>, settled: &[Settled<'a>], report: &mut Report) {
         let Some(&at) = self.index.get(place) else { return };
-        let Files { root, scripts, machine, .. } = *self.files;
-        let subject = Subject { root, place, names, surroundings: machine.surroundings, scripts };
+        let Files { access, scripts, machine, .. } = *self.files;
+        let table = self.table(at);
+        let subject = Subject { access, place, names, table, surroundings: machine.surroundings, scripts };
         let rules = self.rules.entry(place.netns.clone()).or_default();
         for settled in settled {
             check::options(settled, report);
             if place.netns != Netns::Host {
                 resolv::evaluate(settled, &mut self.resolv, report);
             }
-            self.drafts[at].stanzas.push(stanza::evaluate(settled, &subject, rules, report));
+            let draft = &mut self.drafts[at];
+            draft.settings.extend(settled.settings.iter().filter(|s| s.def.is_some_and(|def| def.key == Key::Kind)));
+            draft.stanzas.push(stanza::evaluate(settled, &subject, rules, report));
         }
+    }
+
+    /// The table that a link's routes go to: that of the VRF that it is, or is in.
+    fn table(&self, at: usize) -> Option<u32> {
+        let of = |draft: &Draft<'_>| {
+            let vrf = draft.kind.as_ref()?.as_virtual().filter(|own| own.kind == VirtualKind::Vrf)?;
+            match vrf.options.get("table") {
+                Some(LinkValue::Number(table)) => u32::try_from(*table).ok(),
+                _ => None,
+            }
+        };
+        let draft = &self.drafts[at];
+        let master = || self.index.get(&Place::new(draft.place.netns.clone(), draft.master?));
+        of(draft).or_else(|| of(&self.drafts[*master()?]))
     }
 
     pub fn add(&mut self, draft: Draft<'a>) {
@@ -223,7 +268,7 @@ impl<'a> Assembly<'a> {
     }
 
     /// The link itself, without its stanzas; what it stands on is added.
-    fn draft(&mut self, one: &Selected, settled: &[Settled<'a>], report: &mut Report) -> Option<Draft<'a>> {
+    pub fn draft(&mut self, one: &Selected, settled: &[Settled<'a>], report: &mut Report) -> Option<Draft<'a>> {
         let place = self.inside(one.link);
         let new = |kind| Some(Draft::new(place.clone(), Some(one.span.clone()), kind));
         if let Some(pair) = self.pairs.get(&one.link).copied() {
@@ -232,7 +277,7 @@ impl<'a> Assembly<'a> {
             self.add(Draft::new(host.clone(), Some(pair.host_span.clone()), Some(kind)));
             return new(Some(Kind::Veth { peer: Some(host) }));
         }
-        match link_kind::shape(one.link, &one.span, settled, report)? {
+        match kind::shape(one.link, &one.span, settled, self.files.access, report)? {
             Shape::Loopback => new(Some(Kind::Loopback)),
             Shape::Existing => new(None),
             Shape::Port { bridge } => {
@@ -246,62 +291,68 @@ impl<'a> Assembly<'a> {
                 self.add(Draft { master: Some(bridge), altname, fixed_mac, ..end });
                 new(Some(Kind::Veth { peer: Some(host) }))
             }
+            Shape::Pair { peer, span } => {
+                let other = self.inside(peer);
+                let kind = Kind::Veth { peer: Some(place.clone()) };
+                self.add(Draft { up: None, ..Draft::new(other.clone(), Some(span), Some(kind)) });
+                new(Some(Kind::Veth { peer: Some(other) }))
+            }
             Shape::Vlan { parent, id, protocol, raw } => {
-                let parent = Some(self.parent(one, parent, settled, report)?);
+                let opt = settled.iter().find_map(|settled| settled.get(Key::VlanRawDevice));
+                let span = opt.map_or(&one.span, |opt| &opt.value.span);
+                let parent = Some(self.parent(one, parent, span, report)?);
                 Some(Draft { raw, ..new(Some(Kind::Vlan { parent, id, protocol }))? })
             }
+            Shape::Made(made) => self.made(one, made, settled, report),
         }
     }
 
-    /// Where a VLAN's parent is. Inside it is brought up; on the host it is borrowed.
-    fn parent(
+    /// A link that is made of options.
+    fn made(
         &mut self,
         one: &Selected,
-        parent: LinkName,
+        mut made: Made<'a>,
         settled: &[Settled<'a>],
         report: &mut Report,
-    ) -> Option<Place> {
-        let opt = settled.iter().find_map(|settled| settled.get(Key::VlanRawDevice));
-        let span = opt.map_or(&one.span, |opt| &opt.value.span);
-        self.waiting.push(one.link);
-        let place = if self.waiting.contains(&parent) {
-            report.push(Diagnostic::error(span, format!("`{parent}` would be carried by itself")));
-            None
-        } else if self.waiting.len() > MAX_STACK {
-            let message = format!("links stand on each other more than {MAX_STACK} deep");
-            report.push(Diagnostic::error(span, message));
-            None
-        } else {
-            let other = self.by_link.get(&parent).copied();
-            if let Some(other) = other {
-                self.bring_up(other, report);
-            } else if self.pairs.contains_key(&parent) || self.is_link(parent) {
-                let other = self.implied(parent, span, report);
-                self.bring_up(&other, report);
-            }
-            let inside = self.inside(parent);
-            let named = other.is_some_and(|other| !other.by_pattern);
-            let is_inside = named || self.index.contains_key(&inside);
-            Some(if is_inside { inside } else { self.borrow(parent, span, Some(true)) })
-        };
-        self.waiting.pop();
-        place
-    }
-
-    /// Whether there is a stanza of the link's name, and not as the logical name of another link.
-    fn is_link(&self, link: LinkName) -> bool {
-        self.files.ifaces.has(link.as_str()) && !self.logical.contains(link.as_str())
-    }
-
-    /// A link that stays on the host.
-    fn borrow(&mut self, link: LinkName, span: &Span, up: Option<bool>) -> Place {
-        let place = Place::new(Netns::Host, link);
-        match self.index.get(&place) {
-            Some(&at) => self.drafts[at].up = self.drafts[at].up.or(up),
-            None => self.add(Draft { up, borrowed: true, ..Draft::new(place.clone(), Some(span.clone()), None) }),
+    ) -> Option<Draft<'a>> {
+        if made.kind == VirtualKind::Vrf {
+            let table = self.vrf_table(settled, report)?;
+            made.options.insert("table".into(), LinkValue::Number(table.into()));
         }
-        place
+        let parent = match &made.parent {
+            Some((parent, word)) => Some(self.parent(one, *parent, &word.span(), report)?),
+            None => None,
+        };
+        let birth = made.birth.filter(|_| parent.is_none());
+        let mut own = Virtual { kind: made.kind, parent, birth, options: made.options };
+        own.complete();
+        own.normalize();
+        let draft = Draft::new(self.inside(one.link), Some(one.span.clone()), Some(Kind::Virtual(own)));
+        Some(Draft { wait: made.wait, wireguard: made.wireguard, ..draft })
     }
+
+    /// `vrf-table`: a number, or the next that no VRF of the file has.
+    fn vrf_table(&mut self, settled: &[Settled<'a>], report: &mut Report) -> Option<u32> {
+        let Some(opt) = settled.iter().find_map(|settled| settled.named("vrf-table")) else {
+            let span = settled.first().map(|settled| &settled.iface.name.span)?;
+            report.push(Diagnostic::error(span, "this vrf has no table").help("add `vrf-table`, such as `auto`"));
+            return None;
+        };
+        let word = report.take(only_word(opt))?;
+        if word.text != "auto" {
+            return report.take(route::table(word));
+        }
+        while !self.tables.insert(self.next_table) {
+            self.next_table += 1;
+        }
+        Some(self.next_table)
+    }
+}
+
+/// The table that a `vrf-table` line names.
+fn vrf_table(opt: &Opt) -> Option<u32> {
+    let is_one = options::find(&opt.name.value).is_some_and(|def| def.name == "vrf-table");
+    opt.value.value.trim().parse().ok().filter(|_| is_one)
 }
 
 /// The name under which a person finds the host's end of `BR..X`, if the kernel takes it.

@@ -24,8 +24,8 @@ pub(super) fn options(settled: &Settled<'_>, report: &mut Report) {
                 Status::Ignored(why) => {
                     report.push(Diagnostic::warning(&opt.name.span, format!("`{name}` has no effect")).help(why));
                 }
-                Status::NotYet => {
-                    report.push(Diagnostic::error(&opt.name.span, format!("`{name}` is not supported yet")));
+                Status::Refused(why) => {
+                    report.push(Diagnostic::error(&opt.name.span, format!("`{name}` is not supported")).help(why));
                 }
             },
         }

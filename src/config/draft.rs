@@ -1,12 +1,17 @@
 //! A link while its stanzas are gathered, and what they ask of it together.
 
+use super::inherit::Setting;
 use super::link_options::Mtu;
 use super::report::Report;
 use super::select::Machine;
 use super::stanza::Evaluated;
 use crate::interfaces::diagnostic::{Diagnostic, Span};
-use crate::model::{DesiredLink, Kind, Link, LinkName, MacAddr, Netns, Place, Presence, Stanza, Sysctl};
+use crate::model::{
+    BridgeVlan, DesiredLink, Kind, Link, LinkName, LinkOptions, MacAddr, Netns, Place, Presence, Stanza, Sysctl,
+    VirtualKind, Wireguard,
+};
 use std::collections::{BTreeSet, HashMap};
+use std::time::Duration;
 
 /// A link that the files name.
 pub(super) struct Draft<'a> {
@@ -17,6 +22,17 @@ pub(super) struct Draft<'a> {
     pub up: Option<bool>,
     pub master: Option<LinkName>,
     pub altname: Option<String>,
+    /// How IPv6 link-local addresses are made.
+    pub addrgenmode: Option<u8>,
+    /// What it is as a port of its master.
+    pub port: LinkOptions,
+    pub vlans: Option<BTreeSet<BridgeVlan>>,
+    pub wait: Option<Duration>,
+    pub wireguard: Option<Box<Wireguard>>,
+    /// The MTU that its master gives it, if any, and whether it does so after the link's own stanzas.
+    pub master_mtu: Option<(Option<u32>, bool)>,
+    /// The options of its stanzas that are about kinds of links.
+    pub settings: Vec<Setting<'a>>,
     pub from: Option<LinkName>,
     /// Its hardware address, where no stanza has a say in it.
     pub fixed_mac: Option<MacAddr>,
@@ -30,6 +46,9 @@ pub(super) struct Draft<'a> {
 /// The MTU of an Ethernet link that is made and told nothing.
 const ETHERNET_MTU: u32 = 1500;
 
+/// Kinds that have it when they are made.
+const ETHERNET: [VirtualKind; 3] = [VirtualKind::Bridge, VirtualKind::Bond, VirtualKind::Dummy];
+
 impl<'a> Draft<'a> {
     /// A link that is brought up.
     pub fn new(place: Place, span: Option<Span>, kind: Option<Kind>) -> Self {
@@ -40,6 +59,13 @@ impl<'a> Draft<'a> {
             up: Some(true),
             master: None,
             altname: None,
+            addrgenmode: None,
+            port: LinkOptions::new(),
+            vlans: None,
+            wait: None,
+            wireguard: None,
+            master_mtu: None,
+            settings: Vec::new(),
             from: None,
             fixed_mac: None,
             borrowed: false,
@@ -63,12 +89,15 @@ impl<'a> Draft<'a> {
             mac: self.mac(report).or(self.fixed_mac),
             alias: self.stanzas.iter().rev().find_map(|stanza| stanza.wishes.alias.clone()),
             master: self.master,
+            port: self.port.clone(),
+            vlans: self.vlans.clone(),
+            addrgenmode: self.addrgenmode,
+            wireguard: self.wireguard.clone(),
             altnames: self.altname.iter().cloned().collect::<BTreeSet<String>>(),
-            ..Link::default()
         };
         let sysctls = self.sysctls();
         let stanzas = self.stanzas.into_iter().map(finish_stanza).collect();
-        DesiredLink { place: self.place, link, from: self.from, presence, sysctls, wait: None, stanzas }
+        DesiredLink { place: self.place, link, from: self.from, presence, sysctls, wait: self.wait, stanzas }
     }
 
     /// The last one, as with ifupdown.
@@ -113,6 +142,9 @@ pub(super) fn mtus(drafts: &[Draft<'_>], machine: &Machine<'_>, report: &mut Rep
     let index: HashMap<&Place, usize> = drafts.iter().enumerate().map(|(i, draft)| (&draft.place, i)).collect();
     let mut mtus: Vec<Option<u32>> = vec![None; drafts.len()];
     for (i, draft) in drafts.iter().enumerate() {
+        if let Some((mtu, false)) = draft.master_mtu {
+            mtus[i] = mtu;
+        }
         for wish in draft.mtu_wishes() {
             let present = || mtus[i].or_else(|| present_mtu(draft, &index, &mtus, drafts, machine));
             match wish.raises_only.then(present).flatten() {
@@ -124,6 +156,9 @@ pub(super) fn mtus(drafts: &[Draft<'_>], machine: &Machine<'_>, report: &mut Rep
                 }
                 _ => mtus[i] = Some(wish.bytes),
             }
+        }
+        if let Some((mtu, true)) = draft.master_mtu {
+            mtus[i] = mtu;
         }
     }
     for (i, draft) in drafts.iter().enumerate().filter(|(_, draft)| draft.raw) {
@@ -150,6 +185,7 @@ fn present_mtu(
 ) -> Option<u32> {
     match &draft.kind {
         Some(Kind::Veth { .. }) => Some(ETHERNET_MTU),
+        Some(Kind::Virtual(own)) => ETHERNET.contains(&own.kind).then_some(ETHERNET_MTU),
         Some(Kind::Vlan { parent, .. }) => {
             let parent = *index.get(parent.as_ref()?)?;
             // A VLAN's parent stands before it, so this ends.

@@ -7,14 +7,12 @@
 //! | `/etc/network/interfaces` | the host's: the same lines; the rest is not our business, nor are its mistakes |
 
 use super::inherit::Ifaces;
-use super::inputs::{Input, RecordingFiles};
 use super::report::Report;
 use crate::interfaces::diagnostic::{Diagnostic, Severity, Span};
-use crate::interfaces::files::{Files, OsFiles};
+use crate::interfaces::files::Files;
 use crate::interfaces::syntax::Stanza;
 use crate::interfaces::{Parsed, parse};
 use crate::model::NetnsName;
-use std::cell::RefCell;
 use std::collections::{BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
 
@@ -29,26 +27,18 @@ pub(super) struct Sources {
     pub links: Parsed,
     /// `/etc/network/interfaces`
     pub host: Parsed,
-    /// What was asked of the file system for it.
-    pub asked: Vec<Input>,
 }
 
 impl Sources {
     /// Reads them, and reports the mistakes of the first two.
-    pub fn read(root: &Path, netns: &NetnsName, report: &mut Report) -> Self {
-        let asked = RefCell::new(Vec::new());
-        let host = OsFiles::new().below(root);
-        let inner = RecordingFiles::new(host.clone().in_netns(netns.as_str()), &asked);
-        let host = RecordingFiles::new(host, &asked);
+    pub fn read(inner: &dyn Files, host: &dyn Files, netns: &NetnsName, report: &mut Report) -> Self {
         let folder = Path::new("/etc/netns").join(netns.as_str()).join("network");
         let main = folder.join("interfaces");
         let sources = Self {
-            inner: parse(&main, &inner),
-            links: parse(&folder.join("links"), &inner),
-            host: parse(Path::new(HOST_FILE), &host),
-            asked: Vec::new(),
+            inner: parse(&main, inner),
+            links: parse(&folder.join("links"), inner),
+            host: parse(Path::new(HOST_FILE), host),
         };
-        let sources = Self { asked: asked.take(), ..sources };
         if sources.inner.missing {
             let message = format!("there is no {}", inner.place(&main).display());
             let help =

@@ -15,7 +15,7 @@ use std::net::{IpAddr, Ipv4Addr};
 #[derive(Default)]
 pub(super) struct Inet<'a> {
     pub addresses: Vec<Address>,
-    pub gateway: Option<RouteLine<'a>>,
+    pub gateways: Vec<RouteLine<'a>>,
     /// What commands see in the place of, or in addition to, what is written.
     pub computed: Vec<(&'static str, String)>,
 }
@@ -68,14 +68,14 @@ pub(super) fn evaluate<'a>(
         }
         inet.addresses.push(address);
     }
-    if let Some(opt) = settled.get(Key::Gateway).filter(|opt| !(settled.both && opt.value.value.contains(':'))) {
-        let metric = settled.get(Key::Metric);
+    let metric = settled.get(Key::Metric);
+    for opt in settled.all(Key::Gateway).filter(|opt| !(settled.both && opt.value.value.contains(':'))) {
         let route = only_word(opt).and_then(|word| word.ipv4()).and_then(|via| {
             let metric = metric.map_or(Ok(0), |opt| only_word(opt)?.number(0, u32::MAX))?;
             let default = IpNet::V4(Ipv4Net::default());
             Ok(Route { metric, onlink: true, ..Route::new(default, Some(IpAddr::V4(via)), Some(link)) })
         });
-        inet.gateway = report.take(route).map(|route| RouteLine { route, opt, replaces: false });
+        inet.gateways.extend(report.take(route).map(|route| RouteLine { route, opt, replaces: false }));
     }
     inet
 }
@@ -85,13 +85,18 @@ fn shared<'a>(settled: &Settled<'_>, label: Option<&'a str>, report: &mut Report
     let (mask, cast, peer, scope) =
         (word(Key::Netmask), word(Key::Broadcast), word(Key::Pointopoint), word(Key::Scope));
     Shared {
-        // In a stanza of both families the mask is that of the first.
-        netmask: mask.and_then(|word| report.take(netmask(word))),
+        // In a stanza of both families the mask is that of its IPv4 addresses, if it has any.
+        netmask: mask.filter(|_| !settled.both || has_ipv4(settled)).and_then(|word| report.take(netmask(word))),
         broadcast: cast.and_then(|word| report.take(broadcast(word))).unwrap_or(Broadcast::Ones),
         peer: peer.and_then(|word| report.take(pointopoint(word))),
         scope: scope.and_then(|word| report.take(self::scope(word))),
         label,
     }
+}
+
+/// Whether a stanza of both families has an IPv4 address.
+pub(super) fn has_ipv4(settled: &Settled<'_>) -> bool {
+    settled.all(Key::Address).any(|opt| !opt.value.value.contains(':'))
 }
 
 /// `ADDRESS[/PREFIX]`; the classful mask if none is given at all.

@@ -1,7 +1,7 @@
 //! `inet6 static`: addresses, duplicate address detection, the default route and the kernel settings that go with them
 //! (interfaces(5), "INET6 ADDRESS FAMILY"; the kernel's ip-sysctl).
 
-use super::inet::scope;
+use super::inet::{has_ipv4, scope};
 use super::inherit::Settled;
 use super::options::Key;
 use super::report::Report;
@@ -17,7 +17,7 @@ use std::time::Duration;
 #[derive(Default)]
 pub(super) struct Inet6<'a> {
     pub addresses: Vec<Address>,
-    pub gateway: Option<RouteLine<'a>>,
+    pub gateways: Vec<RouteLine<'a>>,
     pub dad: Option<Duration>,
     pub sysctls: Vec<(Sysctl, String)>,
     /// What commands see in the place of, or in addition to, what is written.
@@ -38,11 +38,11 @@ pub(super) fn evaluate<'a>(settled: &Settled<'a>, link: LinkName, alias: bool, r
     let mut inet6 = Inet6::default();
     let mut word = |key| settled.get(key).and_then(|opt| report.take(only_word(opt)));
     let (attempts, interval) = (word(Key::DadAttempts), word(Key::DadInterval));
-    let (netmask, lifetime, scope) = (word(Key::Netmask), word(Key::PreferredLifetime), word(Key::Scope));
+    let (netmask, scope) = (word(Key::Netmask), word(Key::Scope));
     let attempts = attempts.and_then(|word| report.take(word.number(0, 1_000_000))).unwrap_or(DAD_ATTEMPTS);
     let interval = interval.and_then(|word| report.take(seconds(word))).unwrap_or(DAD_INTERVAL);
-    let netmask = netmask.filter(|_| !settled.both).and_then(|word| report.take(prefix(word)));
-    let preferred_lifetime = lifetime.and_then(|word| report.take(self::lifetime(word))).flatten();
+    let netmask = netmask.filter(|_| !settled.both || !has_ipv4(settled)).and_then(|word| report.take(prefix(word)));
+    let preferred_lifetime = preferred_lifetime(settled, report);
     if let Some(word) = scope {
         ignored_scope(word, report);
     }
@@ -61,12 +61,14 @@ pub(super) fn evaluate<'a>(settled: &Settled<'a>, link: LinkName, alias: bool, r
     if attempts > 0 && !inet6.addresses.is_empty() {
         inet6.dad = Some(interval.saturating_mul(attempts));
     }
-    let gateway = settled.get(Key::Gateway).filter(|opt| !settled.both || opt.value.value.contains(':'));
-    if let Some(opt) = gateway {
+    let gateways = settled.all(Key::Gateway).filter(|opt| !settled.both || opt.value.value.contains(':'));
+    let mut has_gateway = false;
+    for opt in gateways {
+        has_gateway = true;
         let route = default_route(settled, only_word(opt), link);
-        inet6.gateway = report.take(route).map(|route| RouteLine { route, opt, replaces: true });
+        inet6.gateways.extend(report.take(route).map(|route| RouteLine { route, opt, replaces: true }));
     }
-    inet6.sysctls = sysctls(settled, link, alias, gateway.is_some(), report);
+    inet6.sysctls = sysctls(settled, link, alias, has_gateway, report);
     inet6
 }
 
@@ -91,6 +93,12 @@ fn address(word: Part<'_>, netmask: Option<u8>) -> Result<Ipv6Net, Diagnostic> {
 
 fn prefix(word: Part<'_>) -> Result<u8, Diagnostic> {
     word.number(0, 128).map_err(|_| word.is_not("a prefix length from 0 to 128"))
+}
+
+/// `preferred-lifetime`
+pub(super) fn preferred_lifetime(settled: &Settled<'_>, report: &mut Report) -> Option<u32> {
+    let word = report.take(only_word(settled.get(Key::PreferredLifetime)?))?;
+    report.take(lifetime(word)).flatten()
 }
 
 /// A lifetime in seconds; none for one that never ends.

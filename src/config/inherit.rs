@@ -156,6 +156,11 @@ impl<'a> Ifaces<'a> {
         self.entries.iter().enumerate().filter(|(_, e)| !e.iface.template).map(|(index, e)| (index, e.iface))
     }
 
+    /// The options of all stanzas and templates, as they are written.
+    pub fn options(&self) -> impl Iterator<Item = &'a Opt> + '_ {
+        self.entries.iter().flat_map(|entry| &entry.iface.options)
+    }
+
     /// The place of a stanza's keyword.
     pub fn keyword(&self, index: usize) -> &'a Span {
         &self.entries[index].iface.keyword
@@ -205,8 +210,9 @@ impl<'a> Ifaces<'a> {
         };
         let Some((family, means)) = method.means else {
             let place = entry.method.map_or(&entry.iface.keyword, |method| &method.span);
-            let message = format!("method `{}` of family `{}` is not supported yet", method.name, method.family);
-            report.push(Diagnostic::error(place, message));
+            let message = format!("method `{}` of family `{}` is not supported", method.name, method.family);
+            let help = method::instead(method);
+            report.push(Diagnostic { help: help.map(str::to_owned), ..Diagnostic::error(place, message) });
             return None;
         };
         Some(Settled { iface: entry.iface, method, family, means, both, settings })
@@ -299,6 +305,16 @@ impl<'a> Settled<'a> {
     /// The value of an option that has one.
     pub fn get(&self, key: Key) -> Option<&'a Opt> {
         self.all(key).next()
+    }
+
+    /// The line of an option by its name in the table.
+    pub fn named(&self, name: &str) -> Option<&'a Opt> {
+        self.settings.iter().find(|s| s.def.is_some_and(|def| def.name == name)).map(|s| s.opt)
+    }
+
+    /// The lines of an option by its name in the table.
+    pub fn all_named<'s>(&'s self, name: &'s str) -> impl Iterator<Item = &'a Opt> + 's {
+        self.settings.iter().filter(move |s| s.def.is_some_and(|def| def.name == name)).map(|s| s.opt)
     }
 
     /// The values of an option that may have several.

@@ -2,15 +2,16 @@
 //! `vlan` package.
 
 use super::inherit::Settled;
+use super::kind::yes_or_no;
 use super::method::{Family, Means};
 use super::options::Key;
 use super::report::Report;
 use super::stable;
 use super::value::{Part, only_word, words};
+use crate::interfaces::Files;
 use crate::interfaces::diagnostic::Diagnostic;
 use crate::interfaces::syntax::Opt;
 use crate::model::{MacAddr, Place, Sysctl};
-use std::path::Path;
 
 /// What a stanza asks of its link.
 #[derive(Default)]
@@ -36,7 +37,7 @@ const LEAST_MTU: u32 = 68;
 const LONGEST_ALIAS: usize = 255;
 
 /// Reads them.
-pub(super) fn evaluate<'a>(settled: &Settled<'a>, place: &Place, root: &Path, report: &mut Report) -> Wishes<'a> {
+pub(super) fn evaluate<'a>(settled: &Settled<'a>, place: &Place, files: &dyn Files, report: &mut Report) -> Wishes<'a> {
     let mut wishes = Wishes::default();
     let loopback = settled.means == Means::Loopback;
     if let Some(opt) = settled.get(Key::Mtu).filter(|_| !loopback) {
@@ -44,7 +45,7 @@ pub(super) fn evaluate<'a>(settled: &Settled<'a>, place: &Place, root: &Path, re
         wishes.mtu = mtu(opt, report).map(|bytes| Mtu { bytes, raises_only, opt });
     }
     if let Some(opt) = settled.get(Key::Hwaddress).filter(|_| !loopback) {
-        wishes.mac = report.take(hwaddress(opt, place, root)).map(|mac| (mac, opt));
+        wishes.mac = report.take(hwaddress(opt, place, files)).map(|mac| (mac, opt));
     }
     if let Some(opt) = settled.get(Key::Description) {
         wishes.alias = report.take(description(opt));
@@ -55,7 +56,22 @@ pub(super) fn evaluate<'a>(settled: &Settled<'a>, place: &Place, root: &Path, re
             wishes.sysctls.push((Sysctl::ipv4(place.link, name), value.to_string()));
         }
     }
+    forwarding(settled, place, &mut wishes, report);
     wishes
+}
+
+/// `ip-forward` and `ip6-forward`, for this link alone.
+fn forwarding(settled: &Settled<'_>, place: &Place, wishes: &mut Wishes<'_>, report: &mut Report) {
+    let settings = [
+        ("ip-forward", Sysctl::ipv4(place.link, "forwarding")),
+        ("ip6-forward", Sysctl::ipv6(place.link, "forwarding")),
+    ];
+    for (name, sysctl) in settings {
+        let Some(opt) = settled.named(name) else { continue };
+        if let Some(yes) = report.take(only_word(opt).and_then(yes_or_no)) {
+            wishes.sysctls.push((sysctl, u8::from(yes).to_string()));
+        }
+    }
 }
 
 fn mtu(opt: &Opt, report: &mut Report) -> Option<u32> {
@@ -68,7 +84,7 @@ fn mtu(opt: &Opt, report: &mut Report) -> Option<u32> {
 }
 
 /// `[ether] MAC` or `random`.
-fn hwaddress(opt: &Opt, place: &Place, root: &Path) -> Result<MacAddr, Diagnostic> {
+fn hwaddress(opt: &Opt, place: &Place, files: &dyn Files) -> Result<MacAddr, Diagnostic> {
     let mut all: Vec<Part<'_>> = words(opt).collect();
     if all.len() == 2
         && ["ether", "ax25", "arcnet", "netrom"].iter().any(|class| all[0].text.eq_ignore_ascii_case(class))
@@ -77,7 +93,7 @@ fn hwaddress(opt: &Opt, place: &Place, root: &Path) -> Result<MacAddr, Diagnosti
     }
     let [word] = all[..] else { return Err(Part::whole(opt).is_not("a hardware address")) };
     if word.text == "random" {
-        return stable::random_mac(root, place).ok_or_else(|| {
+        return stable::random_mac(files, place).ok_or_else(|| {
             word.error("a random address cannot be made: /etc/machine-id says nothing").help(
                 "it is derived from that file, so that it stays the same; write one with systemd-machine-id-setup(1)",
             )

@@ -5,8 +5,9 @@ use super::draft::{self, Draft};
 use super::environment::Names;
 use super::files::Sources;
 use super::inherit::Ifaces;
-use super::inputs::Input;
+use super::inputs::{Input, RecordingFiles};
 use super::mapping::Mappings;
+use super::members;
 use super::pairs::{self, Pair};
 use super::report::Report;
 use super::scripts::Scripts;
@@ -14,11 +15,15 @@ use super::select::{self, Machine, Renames};
 use super::surroundings::{Surroundings, Watched};
 use super::value::shown;
 use super::{conflicts, dhcp};
+use crate::interfaces::Files as FileAccess;
 use crate::interfaces::diagnostic::{Diagnostic, Severity, Span};
+use crate::interfaces::files::OsFiles;
 use crate::interfaces::syntax::Stanza;
 use crate::model::{Desired, LinkName, Netns, NetnsName, Place, Presence, Resolv, Rule};
+use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 /// What the files of a namespace ask for.
 #[derive(Debug, Clone)]
@@ -29,6 +34,8 @@ pub struct Loaded {
     pub diagnostics: Vec<Diagnostic>,
     /// Where each link is named first, for what turns out later, such as that it does not exist.
     pub spans: BTreeMap<Place, Span>,
+    /// Links that are not there but may yet come, and how long to wait for them: `bridge_waitport`.
+    pub awaited: Vec<(LinkName, Duration)>,
     /// The files that were read, as the user knows them.
     pub files: Vec<PathBuf>,
     /// All that this was worked out from; none where it depends on more than files, such as the links that a pattern finds.
@@ -44,19 +51,34 @@ impl Loaded {
 
 /// Reads the files of a namespace below `root` and says what they mean.
 pub fn load(root: &Path, netns: &NetnsName, surroundings: &dyn Surroundings) -> Loaded {
-    let mut report = Report::default();
-    let sources = Sources::read(root, netns, &mut report);
+    let asked = RefCell::new(Vec::new());
+    let host = OsFiles::new().below(root);
+    let inner = RecordingFiles::new(host.clone().in_netns(netns.as_str()), &asked);
+    let host = RecordingFiles::new(host, &asked);
     let watched = Watched::new(surroundings);
-    let machine = Machine::new(&watched);
+    let loaded = load_from(&inner, &host, netns, &watched);
+    Loaded { inputs: (!watched.was_asked()).then(|| asked.take()), ..loaded }
+}
+
+/// The same of any files: `access` as the namespace sees them, `host` as the host does.
+pub fn load_from(
+    access: &dyn FileAccess,
+    host: &dyn FileAccess,
+    netns: &NetnsName,
+    surroundings: &dyn Surroundings,
+) -> Loaded {
+    let mut report = Report::default();
+    let sources = Sources::read(access, host, netns, &mut report);
+    let machine = Machine::new(surroundings);
     let pairs = pairs::pairs(&sources, netns, &mut report);
     let ifaces = Ifaces::new(&sources.inner.stanzas);
     ifaces.check(&mut report);
     let mappings = Mappings::new(&sources.inner.stanzas);
     let renames = Renames::new(&sources.inner.stanzas, &machine, &mut report);
     let explicit = select::explicit(&sources.inner.stanzas, &renames, &mappings, &machine, &mut report);
-    let scripts = Scripts::read(root, netns, &sources.inner.stanzas);
+    let scripts = Scripts::read(access, &sources.inner.stanzas);
     let files = Files {
-        root,
+        access,
         netns,
         ifaces: &ifaces,
         mappings: &mappings,
@@ -73,29 +95,15 @@ pub fn load(root: &Path, netns: &NetnsName, surroundings: &dyn Surroundings) -> 
     report_links_file(&sources.links.stanzas, &own, &pairs, &mut report);
     assembly.report_unused(&mut report);
     renames.report_unused(|link| assembly.has(link), &mut report);
-    let Assembly { mut drafts, resolv, .. } = assembly;
+    let Assembly { mut drafts, resolv, awaited, .. } = assembly;
+    members::resolve(&mut drafts, &machine, &mut report);
     conflicts::resolve(&mut drafts, &mut report);
     dhcp::check_single(&drafts, &mut report);
     let spans = drafts.iter().filter_map(|draft| Some((draft.place.clone(), draft.span.clone()?))).collect();
     let desired = Desired { resolv, scripts: scripts.for_all(), ..finish(netns, drafts, &machine, &mut report) };
     let paths = sources.paths();
     let desired = Some(desired).filter(|_| !report.has_errors());
-    let inputs = (!watched.was_asked()).then(|| inputs(root, netns, &sources));
-    Loaded { desired, diagnostics: report.finish(&paths), spans, files: paths, inputs }
-}
-
-/// The files that were asked for, the one that `hwaddress random` is derived from, the administrator's own resolv.conf and
-/// the folders of scripts.
-fn inputs(root: &Path, netns: &NetnsName, sources: &Sources) -> Vec<Input> {
-    let mut inputs = sources.asked.clone();
-    let folder = root.join("etc/netns").join(netns.as_str());
-    inputs.push(Input::file(&root.join("etc/machine-id")));
-    inputs.push(Input::file(&folder.join("resolv.conf")));
-    inputs.extend(
-        ["pre-up", "up", "down", "post-down"]
-            .map(|when| Input::directory(&folder.join("network").join(format!("if-{when}.d")))),
-    );
-    inputs
+    Loaded { desired, diagnostics: report.finish(&paths), spans, awaited, files: paths, inputs: None }
 }
 
 /// Adds the stanzas of the host's ends: those of the namespace's own `links` file, else those of the host's file.

@@ -30,6 +30,8 @@ pub(super) enum Means {
     Ask(Protocol),
     /// IPv6 addresses that routers advertise; what goes with them by a client, if that is asked for.
     Auto,
+    /// A tunnel that the method makes, with addresses and routes from the file.
+    Tunnel,
 }
 
 /// A set of methods.
@@ -97,7 +99,7 @@ static METHODS: [Method; 22] = [
     row("inet", "manual", Methods::INET_MANUAL, Some((Family::Inet, Means::Manual))),
     row("inet", "dhcp", Methods::INET_DHCP, Some((Family::Inet, Means::Ask(Protocol::Dhcp)))),
     row("inet", "bootp", Methods::INET_BOOTP, Some((Family::Inet, Means::Ask(Protocol::Bootp)))),
-    row("inet", "tunnel", Methods::INET_TUNNEL, None),
+    row("inet", "tunnel", Methods::INET_TUNNEL, Some((Family::Inet, Means::Tunnel))),
     row("inet", "ppp", Methods::INET_PPP, None),
     row("inet", "wvdial", Methods::INET_PPP, None),
     row("inet", "ipv4ll", Methods::INET_LL, Some((Family::Inet, Means::Ask(Protocol::Ipv4ll)))),
@@ -106,9 +108,9 @@ static METHODS: [Method; 22] = [
     row("inet6", "manual", Methods::INET6_MANUAL, Some((Family::Inet6, Means::Manual))),
     row("inet6", "auto", Methods::INET6_AUTO, Some((Family::Inet6, Means::Auto))),
     row("inet6", "dhcp", Methods::INET6_DHCP, Some((Family::Inet6, Means::Ask(Protocol::Dhcp6)))),
-    row("inet6", "tunnel", Methods::INET6_TUNNEL, None),
-    row("inet6", "v4tunnel", Methods::INET6_TUNNEL, None),
-    row("inet6", "6to4", Methods::INET6_TUNNEL, None),
+    row("inet6", "tunnel", Methods::INET6_TUNNEL, Some((Family::Inet6, Means::Tunnel))),
+    row("inet6", "v4tunnel", Methods::INET6_TUNNEL, Some((Family::Inet6, Means::Tunnel))),
+    row("inet6", "6to4", Methods::INET6_TUNNEL, Some((Family::Inet6, Means::Tunnel))),
     row("can", "static", Methods::CAN, None),
     row("ipx", "static", Methods::OTHER, None),
     row("ipx", "dynamic", Methods::OTHER, None),
@@ -131,6 +133,27 @@ pub(super) fn find(family: &Word, method: &Word) -> Result<&'static Method, Diag
         let help = guess.map_or_else(|| format!("its methods are {}", names.join(", ")), guess::did_you_mean);
         Diagnostic::error(&method.span, message).help(help)
     })
+}
+
+/// The methods of a set, as the file says them.
+pub(super) fn names(methods: Methods) -> Vec<String> {
+    let of_set = METHODS.iter().filter(|row| methods.meets(row.bit));
+    of_set.map(|row| format!("{} {}", row.family, row.name)).collect()
+}
+
+/// Whether any method of a set is supported.
+pub(super) fn any_supported(methods: Methods) -> bool {
+    METHODS.iter().any(|row| methods.meets(row.bit) && row.means.is_some())
+}
+
+/// What to do in the place of a method that is not supported.
+pub(super) fn instead(method: &Method) -> Option<&'static str> {
+    match (method.family, method.name) {
+        ("can", _) => Some("use `inet manual` with `pre-up ip link set $IFACE type can bitrate …`"),
+        ("inet", "ppp") => Some("use `inet manual` with `up pon …`"),
+        ("ipx", _) => Some("Linux has no IPX any more"),
+        _ => None,
+    }
 }
 
 /// The row of a family's method that is known to be there.

@@ -1,11 +1,15 @@
 //! Meaning: from stanzas to the links, addresses, routes and rules that they ask for.
 //!
 //! ```text
-//! files ─▶ inherit ─┐                 ┌─▶ inet, inet6, dhcp, route, rule, link_options, resolv, scripts, environment
+//! files ─▶ inherit ─┐                 ┌─▶ inet, inet6, tunnel, dhcp, route, rule, link_options, resolv, scripts, environment
 //!          options ─┤                 │
-//! select, mapping ──┼─▶ assemble ─▶ stanza ─▶ draft ─▶ conflicts ─▶ Desired
-//! pairs, link_kind ─┘
+//! select, mapping ──┼─▶ assemble ─▶ stanza ─▶ draft ─▶ members ─▶ conflicts ─▶ Desired
+//! pairs ────────────┤      │
+//! kind, ports ──────┴─▶ depend
 //! ```
+//!
+//! `kind` says what a link is and reads the options of its kind, `depend` finds on which others it stands, `members` what
+//! ports are to their masters.
 //!
 //! Debian's ifupdown is the reference. Nothing here touches the machine but to read the files; what else the meaning
 //! depends on is asked through [`Surroundings`]. Nothing fails: a mistake is a diagnostic with its place, all are
@@ -26,10 +30,23 @@
 //! - `vlan-id` gives a VLAN any name, and `vlan-protocol 802.1ad` another ethertype
 //! - `iface NAME` alone has addresses of both families
 //! - `route` and `rule` are options of their own
+//! - a port or slave with a stanza but no `auto` is brought up with its bridge or bond, and a bond with its slaves
+//! - the parent of a VLAN port that stays on the host keeps its IPv6 link-local address: only one inside loses it
+//! - without STP and `bridge_maxwait` nothing waits for ports: one without a cable would hold the start for half a minute
+//! - `bridge_vlan_aware on` is as good as `yes`, and options of a bridge or bond may stand in any stanza of its name
+//! - a setting that the kernel refuses alone, which the hooks pass over, is left out with a warning; one that is no value is
+//!   an error
+//! - `bridge_pathcost` and `bridge_portprio` are options of a port's own stanza too
+//! - `lan.10` with `vlan-raw-device eth0` is a VLAN of that name
+//! - a bond's `primary` and a port's `bond-master` do not depend on the order of stanzas
+//! - expressions for ports (`all`, `regex`) are held against all links at the end, and leave out what another has
+//! - the options of ifupdown2 and ifupdown-ng for what Debian's has no word for mean what they mean there; `gateway` may be
+//!   given twice, VRFs have a last route that is unreachable
 
 mod assemble;
 mod check;
 mod conflicts;
+mod depend;
 mod dhcp;
 mod draft;
 mod environment;
@@ -39,13 +56,17 @@ mod inet;
 mod inet6;
 mod inherit;
 mod inputs;
-mod link_kind;
+mod kind;
 mod link_options;
+mod link_rows;
 mod load;
 mod mapping;
+mod members;
 mod method;
 mod options;
 mod pairs;
+mod ports;
+mod regex;
 mod report;
 mod resolv;
 mod route;
@@ -55,9 +76,12 @@ mod select;
 mod stable;
 mod stanza;
 mod surroundings;
+mod table;
+mod tunnel;
 mod value;
 
 pub use files::list;
 pub use inputs::Input;
-pub use load::{Loaded, host_links, load};
+pub use load::{Loaded, host_links, load, load_from};
 pub use surroundings::{Nothing, Surroundings};
+pub use table::{OptionRow, OptionStatus, options};

@@ -4,6 +4,7 @@
 //! To support an option, give its row a [`Key`] and read that key where it acts. Sources: interfaces(5),
 //! bridge-utils-interfaces(5), vlan-interfaces(5), ifenslave's and resolvconf's README, ethtool's if-up.d scripts.
 
+use super::link_rows::LINK_OPTIONS;
 use super::method::Methods;
 use std::borrow::Cow;
 use std::collections::HashMap;
@@ -50,6 +51,8 @@ pub(super) enum Key {
     RequestPrefix,
     LlAttempts,
     LlInterval,
+    /// Of what a link is; those who read it know it by its name.
+    Kind,
     /// Known, and without effect.
     Foreign,
 }
@@ -82,8 +85,8 @@ pub(super) enum Status {
     Supported,
     /// It is left aside with a warning that says why; commands see it.
     Ignored(&'static str),
-    /// It would make or change a link in a way that is not there yet: an error.
-    NotYet,
+    /// Without it the link would not be what the file asks for: an error that says why.
+    Refused(&'static str),
 }
 
 /// A row of the table.
@@ -98,10 +101,12 @@ pub(super) struct Def {
     /// Where it has an effect.
     pub methods: Methods,
     pub status: Status,
+    /// Its values, in few words.
+    pub note: &'static str,
 }
 
 const fn one(key: Key, name: &'static str, methods: Methods) -> Def {
-    Def { key, name, aliases: &[], arity: Arity::One, methods, status: Status::Supported }
+    Def { key, name, aliases: &[], arity: Arity::One, methods, status: Status::Supported, note: "" }
 }
 
 const fn many(key: Key, name: &'static str, methods: Methods) -> Def {
@@ -112,6 +117,10 @@ const fn grows(key: Key, name: &'static str, aliases: &'static [&'static str], m
     Def { arity: Arity::Grows, aliases, ..one(key, name, methods) }
 }
 
+const fn noted(note: &'static str, def: Def) -> Def {
+    Def { note, ..def }
+}
+
 /// An option of a method that is not supported yet, or one without effect in Linux.
 const fn of(name: &'static str, methods: Methods) -> Def {
     Def { arity: Arity::Many, ..one(Key::Foreign, name, methods) }
@@ -119,10 +128,6 @@ const fn of(name: &'static str, methods: Methods) -> Def {
 
 const fn ignored(name: &'static str, why: &'static str) -> Def {
     Def { status: Status::Ignored(why), ..of(name, Methods::ALL) }
-}
-
-const fn not_yet(name: &'static str) -> Def {
-    Def { status: Status::NotYet, ..of(name, Methods::ALL) }
 }
 
 const fn dns(names: Names, name: &'static str, aliases: &'static [&'static str]) -> Def {
@@ -136,36 +141,42 @@ const ASK: Methods = Methods::ASK.or(Methods::INET6_AUTO);
 const BOOTP: &str = "only bootpc had it; any server's reply is taken";
 const ETHTOOL: &str = "ethtool is not run; use an `up` command";
 const WIRELESS: &str = "nothing here speaks to wireless hardware; use an `up` command";
-const OTHERS: &str = "only ifupdown2 and ifupdown-ng give it a meaning";
 
 /// Every known option.
 #[rustfmt::skip]
 static OPTIONS: &[Def] = &[
     // ifupdown
-    many(Key::Address, "address", Methods::STATIC.or(TUNNEL)),
-    one(Key::Netmask, "netmask", Methods::STATIC.or(TUNNEL)),
-    one(Key::Broadcast, "broadcast", Methods::INET_STATIC),
-    one(Key::Metric, "metric", Methods::STATIC.or(Methods::INET_DHCP).or(TUNNEL)),
-    one(Key::Gateway, "gateway", Methods::STATIC.or(TUNNEL)),
-    Def { aliases: &["pointtopoint"], ..one(Key::Pointopoint, "pointopoint", Methods::INET_STATIC) },
-    Def { aliases: &["hw-mac-address"], ..one(Key::Hwaddress, "hwaddress", Methods::LINK.or(Methods::ASK)) },
-    one(Key::Mtu, "mtu", Methods::LINK.or(TUNNEL).or(Methods::ASK)),
-    one(Key::Scope, "scope", Methods::STATIC),
-    one(Key::PreferredLifetime, "preferred-lifetime", Methods::INET6_STATIC.or(Methods::INET6_TUNNEL)),
-    one(Key::AcceptRa, "accept-ra", Methods::INET6_STATIC.or(AUTO)),
-    one(Key::Autoconf, "autoconf", Methods::INET6_STATIC.or(Methods::INET6_DHCP)),
-    one(Key::Privext, "privext", Methods::INET6_STATIC.or(Methods::INET6_AUTO)),
-    one(Key::DadAttempts, "dad-attempts", Methods::INET6_STATIC),
-    one(Key::DadInterval, "dad-interval", Methods::INET6_STATIC),
+    noted("`ADDRESS[/PREFIX]`; each is one more address", many(Key::Address, "address", Methods::STATIC.or(TUNNEL))),
+    noted("bits, or four numbers", one(Key::Netmask, "netmask", Methods::STATIC.or(TUNNEL))),
+    noted("an address, `+` or `-`", one(Key::Broadcast, "broadcast", Methods::INET_STATIC)),
+    noted("of the default route", one(Key::Metric, "metric", Methods::STATIC.or(Methods::INET_DHCP).or(TUNNEL))),
+    noted("the next hop of the default route", many(Key::Gateway, "gateway", Methods::STATIC.or(TUNNEL))),
+    noted("the far end's address", Def { aliases: &["pointtopoint", "point-to-point"], ..one(Key::Pointopoint, "pointopoint", Methods::INET_STATIC) }),
+    noted("`[ether] MAC` or `random`", Def { aliases: &["hw-mac-address"], ..one(Key::Hwaddress, "hwaddress", Methods::LINK.or(Methods::ASK)) }),
+    noted("bytes; in `inet6` it only raises", one(Key::Mtu, "mtu", Methods::LINK.or(TUNNEL).or(Methods::ASK))),
+    noted("`global`, `site`, `link` or `host`", one(Key::Scope, "scope", Methods::STATIC)),
+    noted("seconds or `forever`", one(Key::PreferredLifetime, "preferred-lifetime", Methods::INET6_STATIC.or(Methods::INET6_TUNNEL))),
+    noted("0 to 2", one(Key::AcceptRa, "accept-ra", Methods::INET6_STATIC.or(AUTO))),
+    noted("0 or 1", one(Key::Autoconf, "autoconf", Methods::INET6_STATIC.or(Methods::INET6_DHCP))),
+    noted("0 to 2", one(Key::Privext, "privext", Methods::INET6_STATIC.or(Methods::INET6_AUTO))),
+    noted("0 does not look for duplicates", one(Key::DadAttempts, "dad-attempts", Methods::INET6_STATIC)),
+    noted("seconds", one(Key::DadInterval, "dad-interval", Methods::INET6_STATIC)),
     Def { status: Status::Ignored("no driver of Linux has it any more"), ..of("media", Methods::STATIC) },
-    one(Key::Description, "description", Methods::ALL),
-    grows(Key::PreUp, "pre-up", &[], Methods::ALL),
-    grows(Key::Up, "up", &["post-up"], Methods::ALL),
-    grows(Key::Down, "down", &["pre-down"], Methods::ALL),
-    grows(Key::PostDown, "post-down", &[], Methods::ALL),
+    noted("text", Def { aliases: &["alias"], ..one(Key::Description, "description", Methods::ALL) }),
+    noted("a command", grows(Key::PreUp, "pre-up", &[], Methods::ALL)),
+    noted("a command", grows(Key::Up, "up", &["post-up"], Methods::ALL)),
+    noted("a command", grows(Key::Down, "down", &["pre-down"], Methods::ALL)),
+    noted("a command", grows(Key::PostDown, "post-down", &[], Methods::ALL)),
     // this program
-    grows(Key::Route, "route", &[], Methods::LINK.or(ASK)),
-    grows(Key::Rule, "rule", &[], Methods::LINK.or(ASK)),
+    noted("in the words of ip-route(8); of this program", grows(Key::Route, "route", &[], Methods::LINK.or(ASK))),
+    noted("in the words of ip-rule(8); of this program", grows(Key::Rule, "rule", &[], Methods::LINK.or(ASK))),
+    // tunnels, by the methods' names
+    Def { note: "as `tunnel-mode`", ..one(Key::Kind, "mode", Methods::ALL) },
+    Def { note: "as `tunnel-remote`", ..one(Key::Kind, "endpoint", Methods::ALL) },
+    Def { note: "as `tunnel-local`", ..one(Key::Kind, "local", Methods::ALL) },
+    Def { note: "as `tunnel-ttl`", ..one(Key::Kind, "ttl", Methods::ALL) },
+    Def { note: "0 to 255, or `none`", ..one(Key::Kind, "encaplimit", Methods::ALL) },
+    Def { note: "the far end's address", ..one(Key::Pointopoint, "dstaddr", TUNNEL) },
     // addresses from the network
     one(Key::Hostname, "hostname", DHCP), one(Key::Leasetime, "leasetime", Methods::INET_DHCP),
     one(Key::Vendor, "vendor", Methods::INET_DHCP), one(Key::ClientId, "client", Methods::INET_DHCP),
@@ -176,31 +187,15 @@ static OPTIONS: &[Def] = &[
     ignored("bootfile", BOOTP), ignored("server", BOOTP), ignored("hwaddr", BOOTP),
     // methods that are not there yet
     of("provider", Methods::INET_PPP), of("unit", Methods::INET_PPP), of("options", Methods::INET_PPP),
-    of("mode", TUNNEL), of("endpoint", TUNNEL), of("dstaddr", TUNNEL), of("local", TUNNEL), of("ttl", TUNNEL),
-    of("encaplimit", TUNNEL), of("bitrate", Methods::CAN), of("samplepoint", Methods::CAN), of("loopback", Methods::CAN),
+    of("bitrate", Methods::CAN), of("samplepoint", Methods::CAN), of("loopback", Methods::CAN),
     of("listenonly", Methods::CAN), of("triple", Methods::CAN), of("oneshot", Methods::CAN), of("berr", Methods::CAN),
     of("restart-ms", Methods::CAN),
     // vlan
-    one(Key::VlanRawDevice, "vlan-raw-device", Methods::ALL),
-    one(Key::VlanId, "vlan-id", Methods::ALL),
-    one(Key::VlanProtocol, "vlan-protocol", Methods::ALL),
-    one(Key::ProxyArp, "ip-proxy-arp", Methods::ALL),
-    one(Key::RpFilter, "ip-rp-filter", Methods::ALL),
-    // bridge-utils
-    not_yet("bridge-ports"), not_yet("bridge-hw"), not_yet("bridge-vlan-aware"), not_yet("bridge-waitport"),
-    not_yet("bridge-ageing"), not_yet("bridge-bridgeprio"), not_yet("bridge-gcint"), not_yet("bridge-hello"),
-    not_yet("bridge-maxage"), not_yet("bridge-maxwait"), not_yet("bridge-pathcost"), not_yet("bridge-portprio"),
-    not_yet("bridge-stp"), not_yet("bridge-fd"), not_yet("bridge-token"),
-    ignored("bridge-vids", OTHERS), ignored("bridge-pvid", OTHERS), ignored("bridge-access", OTHERS),
-    // ifenslave
-    Def { aliases: &["slaves"], ..not_yet("bond-slaves") },
-    not_yet("bond-mode"), not_yet("bond-master"), not_yet("bond-give-a-chance"), not_yet("bond-primary"),
-    not_yet("bond-primary-reselect"), not_yet("bond-fail-over-mac"), not_yet("bond-use-carrier"),
-    not_yet("bond-num-grat-arp"), not_yet("bond-num-unsol-na"), not_yet("bond-arp-ip-target"),
-    not_yet("bond-arp-interval"), not_yet("bond-miimon"), not_yet("bond-downdelay"), not_yet("bond-updelay"),
-    not_yet("bond-ad-select"), not_yet("bond-xmit-hash-policy"), not_yet("bond-tlb-dynamic-lb"),
-    not_yet("bond-packets-per-slave"), not_yet("bond-arp-validate"), not_yet("bond-lacp-rate"),
-    not_yet("bond-queue-id"), not_yet("bond-active-slave"),
+    noted("the link that carries the VLAN", one(Key::VlanRawDevice, "vlan-raw-device", Methods::ALL)),
+    noted("0 to 4094", one(Key::VlanId, "vlan-id", Methods::ALL)),
+    noted("`802.1q` or `802.1ad`", one(Key::VlanProtocol, "vlan-protocol", Methods::ALL)),
+    noted("0 or 1", one(Key::ProxyArp, "ip-proxy-arp", Methods::ALL)),
+    noted("0 to 2", one(Key::RpFilter, "ip-rp-filter", Methods::ALL)),
     // resolvconf
     dns(Names::Servers, "dns-nameservers", &["dns-nameserver", "nameserver", "nameservers"]),
     dns(Names::Search, "dns-search", &[]), dns(Names::Domain, "dns-domain", &[]),
@@ -209,9 +204,6 @@ static OPTIONS: &[Def] = &[
     ignored("link-speed", ETHTOOL), ignored("link-duplex", ETHTOOL), ignored("link-autoneg", ETHTOOL),
     ignored("hardware-dma-ring-rx", ETHTOOL), ignored("hardware-dma-ring-tx", ETHTOOL),
     ignored("hardware-irq-coalesce-rx-usecs", ETHTOOL), ignored("driver-message-level", ETHTOOL),
-    // ifupdown-ng, ifupdown2
-    ignored("link-type", OTHERS), ignored("vrf", OTHERS), ignored("vxlan-id", OTHERS), ignored("requires", OTHERS),
-    ignored("use", OTHERS),
 ];
 
 /// Families of options with too many names to list: the beginning of the name, and what becomes of all of them.
@@ -221,7 +213,10 @@ static PREFIXES: &[Def] = &[
     ignored("ethernet-", ETHTOOL),
     ignored("offload-", ETHTOOL),
     ignored("ethtool-", ETHTOOL),
-    ignored("vxlan-", OTHERS),
+    ignored("mstpctl-", "mstpd is not run; the kernel's own STP is `bridge-stp`"),
+    ignored("batman-", "B.A.T.M.A.N. is not supported; use an `up` command"),
+    ignored("mpls-", "MPLS is not supported; use an `up` command"),
+    ignored("ovs-", "Open vSwitch is not supported"),
 ];
 
 /// The longest name in the table, and more.
@@ -239,9 +234,19 @@ pub(super) fn find(name: &str) -> Option<&'static Def> {
     index.get(&*name).copied().or_else(by_prefix)
 }
 
+/// Every row.
+pub(super) fn defs() -> impl Iterator<Item = &'static Def> {
+    OPTIONS.iter().chain(LINK_OPTIONS)
+}
+
+/// The beginnings of names.
+pub(super) fn prefixes() -> impl Iterator<Item = &'static Def> {
+    PREFIXES.iter()
+}
+
 /// Every name in the table, for guesses.
 pub(super) fn names() -> impl Iterator<Item = (&'static str, &'static Def)> {
-    OPTIONS.iter().flat_map(|def| std::iter::once(&def.name).chain(def.aliases).map(move |name| (*name, def)))
+    defs().flat_map(|def| std::iter::once(&def.name).chain(def.aliases).map(move |name| (*name, def)))
 }
 
 /// The name with `-` for `_`: bridge-utils has both, and so has everything that reads the environment.
@@ -267,7 +272,7 @@ mod tests {
     fn spellings_lead_to_the_same_row() {
         assert_eq!(find("accept_ra").map(|def| def.key), Some(Key::AcceptRa));
         assert_eq!(find("post-up").map(|def| def.name), Some("up"));
-        assert_eq!(find("bridge_ports").map(|def| def.status), Some(Status::NotYet));
+        assert_eq!(find("bridge_ports").map(|def| def.status), Some(Status::Supported));
         assert_eq!(find("wpa-ssid").map(|def| def.name), Some("wpa-"));
         assert!(find("wpa-").is_none());
         assert!(find("Address").is_none());

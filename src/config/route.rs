@@ -8,7 +8,7 @@ use super::method::Family;
 use super::value::{Part, words};
 use crate::interfaces::diagnostic::Diagnostic;
 use crate::interfaces::syntax::Opt;
-use crate::model::{LinkName, Route, RouteKind, Scope};
+use crate::model::{LinkName, Route, RouteKind, Scope, TABLE_MAIN};
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 use std::net::IpAddr;
 
@@ -35,8 +35,8 @@ struct Words<'a> {
     onlink: Option<Part<'a>>,
 }
 
-/// Reads a line of a stanza of `family` for `link`.
-pub(super) fn parse(opt: &Opt, family: Family, link: LinkName) -> Result<Route, Diagnostic> {
+/// Reads a line of a stanza of `family` for `link`; the route is in `table` if it says no other.
+pub(super) fn parse(opt: &Opt, family: Family, link: LinkName, table: u32) -> Result<Route, Diagnostic> {
     let whole = Part::whole(opt);
     let missing = || whole.error("`route` says no destination").help("such as `route 10.0.0.0/8 via 192.0.2.1`");
     let mut rest = words(opt);
@@ -51,7 +51,7 @@ pub(super) fn parse(opt: &Opt, family: Family, link: LinkName) -> Result<Route, 
         "default" => default(&words, family),
         _ => prefix(first)?,
     };
-    check(&words, kind, to, whole)?;
+    check(&words, kind, to, table, whole)?;
     let mut route = Route::new(to, words.via.map(|(via, _)| via), None).of_kind(kind);
     match kind {
         RouteKind::Unicast => route.link = Some(words.dev.map_or(link, |(dev, _)| dev)),
@@ -64,7 +64,7 @@ pub(super) fn parse(opt: &Opt, family: Family, link: LinkName) -> Result<Route, 
     }
     route.src = words.src.map(|(src, _)| src);
     route.metric = words.metric.filter(|metric| *metric > 0).unwrap_or(route.metric);
-    route.table = words.table.unwrap_or(route.table);
+    route.table = words.table.unwrap_or(table);
     route.onlink = words.onlink.is_some();
     Ok(route)
 }
@@ -156,7 +156,7 @@ fn default(words: &Words<'_>, family: Family) -> IpNet {
 }
 
 /// What the kernel would refuse.
-fn check(words: &Words<'_>, kind: RouteKind, to: IpNet, whole: Part<'_>) -> Result<(), Diagnostic> {
+fn check(words: &Words<'_>, kind: RouteKind, to: IpNet, table: u32, whole: Part<'_>) -> Result<(), Diagnostic> {
     let ipv4 = matches!(to, IpNet::V4(_));
     for (ip, part) in [words.via, words.src].into_iter().flatten() {
         if ip.is_ipv4() != ipv4 {
@@ -174,7 +174,7 @@ fn check(words: &Words<'_>, kind: RouteKind, to: IpNet, whole: Part<'_>) -> Resu
         return Err(part.error("`onlink` needs a `via`"));
     }
     match (words.table, kind) {
-        (Some(TABLE_LOCAL), _) | (None, RouteKind::Local) => {
+        (Some(TABLE_LOCAL), _) | (None, RouteKind::Local) if words.table.is_some() || table == TABLE_MAIN => {
             Err(whole.error("the table `local` is the kernel's own").help("add `table` and another one"))
         }
         _ => Ok(()),

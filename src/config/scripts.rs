@@ -7,10 +7,11 @@
 //! Deviation: after a script that fails no other runs, and the start fails.
 
 use super::value::shown;
+use crate::interfaces::Files;
 use crate::interfaces::diagnostic::Word;
 use crate::interfaces::pattern::Glob;
 use crate::interfaces::syntax::Stanza as Parsed;
-use crate::model::{NetnsName, Stanza};
+use crate::model::Stanza;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
@@ -27,10 +28,9 @@ pub(super) struct Scripts {
 }
 
 impl Scripts {
-    /// Looks for them below `root`.
-    pub fn read(root: &Path, netns: &NetnsName, stanzas: &[Parsed]) -> Self {
-        let folder = root.join("etc/netns").join(netns.as_str()).join("network");
-        let of = |phase: &str| run_parts(&folder.join(format!("if-{phase}.d")));
+    /// Looks for them where the namespace's files are.
+    pub fn read(access: &dyn Files, stanzas: &[Parsed]) -> Self {
+        let of = |phase: &str| run_parts(access, &Path::new("/etc/network").join(format!("if-{phase}.d")));
         let words = stanzas.iter().filter_map(|stanza| match stanza {
             Parsed::NoScripts(words) => Some(words),
             _ => None,
@@ -70,11 +70,13 @@ impl Scripts {
 }
 
 /// The programs of a folder in the order of their names, as words for sh(1).
-fn run_parts(folder: &Path) -> Vec<String> {
-    let Ok(entries) = std::fs::read_dir(folder) else { return Vec::new() };
+fn run_parts(access: &dyn Files, folder: &Path) -> Vec<String> {
+    let Ok(entries) = access.list(folder) else { return Vec::new() };
+    let folder = access.place(folder);
     let is_name = |name: &str| name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_');
     let mut names: Vec<String> = entries
-        .filter_map(|entry| entry.ok()?.file_name().into_string().ok())
+        .into_iter()
+        .filter_map(|name| name.into_string().ok())
         .filter(|name| is_name(name) && is_program(&folder.join(name)))
         .collect();
     names.sort();

@@ -19,16 +19,33 @@ use std::collections::{HashMap, HashSet};
 pub(super) struct Machine<'s> {
     pub surroundings: &'s dyn Surroundings,
     links: OnceCell<Vec<LinkName>>,
+    known: OnceCell<HashSet<LinkName>>,
 }
 
 impl<'s> Machine<'s> {
     pub fn new(surroundings: &'s dyn Surroundings) -> Self {
-        Self { surroundings, links: OnceCell::new() }
+        Self { surroundings, links: OnceCell::new(), known: OnceCell::new() }
     }
 
     /// The links of the machine, looked up when something asks first.
-    fn links(&self) -> &[LinkName] {
+    pub fn links(&self) -> &[LinkName] {
         self.links.get_or_init(|| self.surroundings.links())
+    }
+
+    /// Whether there may be a link of that name: of a machine without any, nothing is known.
+    pub fn may_have(&self, link: LinkName) -> bool {
+        let known = self.known.get_or_init(|| self.links().iter().copied().collect());
+        known.is_empty() || known.contains(&link)
+    }
+
+    /// The name of a link that is called by one of its alternative names.
+    pub fn canonical(&self, link: LinkName) -> LinkName {
+        self.by_altname(link.as_str()).unwrap_or(link)
+    }
+
+    /// The link that has a name for an alternative one.
+    pub fn by_altname(&self, name: &str) -> Option<LinkName> {
+        self.surroundings.by_altname(name)
     }
 
     /// The MTU that a link has now.
@@ -76,7 +93,7 @@ impl Selected {
 
     /// Whether it is an alias, which adds addresses to a link and is none itself.
     pub fn is_alias(&self) -> bool {
-        self.name.len() > self.link.as_str().len()
+        self.name.contains(':')
     }
 }
 
@@ -191,7 +208,7 @@ fn expand(word: &Word, renames: &Renames, machine: &Machine<'_>, report: &mut Re
     let logical = selector.logical().filter(|logical| !logical.is_empty());
     match &selector {
         Selector::Name { name, .. } => {
-            let selected = named(name, logical, word, renames);
+            let selected = named(name, logical, word, renames, machine);
             report.take(selected).into_iter().collect()
         }
         Selector::Pattern { variable, glob, nth, .. } => {
@@ -200,20 +217,32 @@ fn expand(word: &Word, renames: &Renames, machine: &Machine<'_>, report: &mut Re
                 let message = format!("no link matches `{}`", shown(&word.value));
                 report.push(Diagnostic::warning(&word.span, message));
             }
-            let named = |link: LinkName| named(link.as_str(), logical, word, renames).ok();
+            let named = |link: LinkName| named(link.as_str(), logical, word, renames, machine).ok();
             links.into_iter().filter_map(named).map(|one| Selected { by_pattern: true, ..one }).collect()
         }
     }
 }
 
-/// A link or an alias by its name.
-fn named(name: &str, logical: Option<&str>, word: &Word, renames: &Renames) -> Result<Selected, Diagnostic> {
+/// A link or an alias by its name or an alternative name. By the latter it keeps both: the kernel's name, and the one that
+/// stanzas and commands know.
+fn named(
+    name: &str,
+    logical: Option<&str>,
+    word: &Word,
+    renames: &Renames,
+    machine: &Machine<'_>,
+) -> Result<Selected, Diagnostic> {
     let (base, label) = name.split_once(':').map_or((name, None), |(base, label)| (base, Some(label)));
-    let link = base.parse().map_err(|why| Diagnostic::error(&word.span, format!("{why}")))?;
+    let other = machine.by_altname(base);
+    let link = match other {
+        Some(link) => link,
+        None => base.parse().map_err(|why| Diagnostic::error(&word.span, format!("{why}")))?,
+    };
     let (link, from) = renames.of(link);
+    let called = if other.is_some() { base } else { link.as_str() };
     let name = match label {
-        None => link.to_string(),
-        Some(label) => format!("{link}:{label}"),
+        None => called.to_owned(),
+        Some(label) => format!("{called}:{label}"),
     };
     let logical = logical.unwrap_or(&name).to_owned();
     Ok(Selected { name, link, logical, class: None, span: word.span.clone(), from, by_pattern: false })

@@ -1,5 +1,6 @@
 //! Names and numbers that are made up here and must come out the same at every run: from a hash, never at random.
 
+use crate::interfaces::Files;
 use crate::model::{LinkName, MacAddr, NetnsName, Place};
 use std::path::Path;
 
@@ -25,10 +26,10 @@ pub(super) fn port_mac(netns: &NetnsName, inner: LinkName) -> Option<MacAddr> {
 
 /// What `hwaddress random` means: a locally administered address, the same at every start and reload of this link on
 /// this machine, another one on every other machine. `None` if the machine has no identity.
-pub(super) fn random_mac(root: &Path, place: &Place) -> Option<MacAddr> {
+pub(super) fn random_mac(files: &dyn Files, place: &Place) -> Option<MacAddr> {
     // machine-id(5): 32 hexadecimal digits, which must not be shown to others as they are.
-    let id = std::fs::read_to_string(root.join("etc/machine-id")).ok()?;
-    let id = id.trim();
+    let bytes = files.read(Path::new("/etc/machine-id"), 64).ok()?;
+    let id = std::str::from_utf8(&bytes).ok()?.trim();
     if id.len() != 32 || !id.bytes().all(|byte| byte.is_ascii_hexdigit()) {
         return None;
     }

@@ -2,6 +2,7 @@
 
 use super::environment::{self, Names};
 use super::inherit::Settled;
+use super::kind::yes_or_no;
 use super::link_options::{self, Wishes};
 use super::method::{Family, Means};
 use super::options::Key;
@@ -9,11 +10,16 @@ use super::report::Report;
 use super::route::{self, RouteLine};
 use super::scripts::Scripts;
 use super::surroundings::Surroundings;
-use super::{dhcp, inet, inet6, rule};
+use super::value::only_word;
+use super::{dhcp, inet, inet6, rule, tunnel};
+use crate::interfaces::Files;
 use crate::interfaces::diagnostic::Diagnostic;
 use crate::interfaces::syntax::Opt;
-use crate::model::{LinkName, Netns, Place, Rule, Stanza};
-use std::path::Path;
+use crate::model::{LinkName, Netns, Place, Route, RouteKind, Rule, Stanza, TABLE_MAIN};
+use ipnet::{IpNet, Ipv4Net, Ipv6Net};
+
+/// The metric of a VRF's last routes, as ifupdown2 has it: below every other.
+const CLOSING_METRIC: u32 = 8192;
 
 /// A stanza that is understood, but for conflicts with others.
 pub(super) struct Evaluated<'a> {
@@ -28,17 +34,19 @@ pub(super) struct Evaluated<'a> {
 
 /// What it is evaluated for.
 pub(super) struct Subject<'a> {
-    pub root: &'a Path,
+    pub access: &'a dyn Files,
     pub place: &'a Place,
     pub names: Names<'a>,
     pub surroundings: &'a dyn Surroundings,
     pub scripts: &'a Scripts,
+    /// The table of its VRF.
+    pub table: Option<u32>,
 }
 
 impl Subject<'_> {
     /// Whether it is an alias, which has no settings of its own.
     fn label(&self) -> Option<&str> {
-        Some(self.names.iface).filter(|name| *name != self.place.link.as_str())
+        Some(self.names.iface).filter(|name| name.contains(':'))
     }
 }
 
@@ -52,7 +60,12 @@ pub(super) fn evaluate<'a>(
     let mut stanza = Stanza::default();
     let mut routes = Vec::new();
     let mut computed = Vec::new();
-    let mut wishes = link_options::evaluate(settled, subject.place, subject.root, report);
+    let mut wishes = link_options::evaluate(settled, subject.place, subject.access, report);
+    if settled.means == Means::Tunnel {
+        let tunnel = tunnel::evaluate(settled, subject.place.link, report);
+        stanza.addresses = tunnel.addresses;
+        routes = tunnel.routes;
+    }
     if settled.means == Means::Static {
         check_address(settled, report);
         let both = settled.both;
@@ -60,7 +73,7 @@ pub(super) fn evaluate<'a>(
             check_label(settled, subject, report);
             let inet = inet::evaluate(settled, subject.place.link, subject.label(), report);
             stanza.addresses.extend(inet.addresses);
-            routes.extend(inet.gateway);
+            routes.extend(inet.gateways);
             computed.extend(inet.computed);
         }
         let has_ipv6 = || settled.all(Key::Address).any(|opt| opt.value.value.contains(':'));
@@ -68,7 +81,7 @@ pub(super) fn evaluate<'a>(
             let inet6 = inet6::evaluate(settled, subject.place.link, subject.label().is_some(), report);
             stanza.addresses.extend(inet6.addresses);
             stanza.dad = inet6.dad;
-            routes.extend(inet6.gateway);
+            routes.extend(inet6.gateways);
             wishes.sysctls.extend(inet6.sysctls);
             if computed.is_empty() {
                 computed = inet6.computed;
@@ -85,9 +98,11 @@ pub(super) fn evaluate<'a>(
     {
         computed.push(("IF_HWADDRESS", mac.to_string()));
     }
+    in_table(&mut routes, subject.table);
     let mut rule_lines = Vec::new();
     if settled.means != Means::Loopback {
-        routes.extend(route_lines(settled, subject.place.link, report));
+        routes.extend(route_lines(settled, subject, report));
+        routes.extend(closing_routes(settled, subject.table, report));
         rule_lines = self::rules(settled, rules, report);
     }
     commands(settled, subject, &mut stanza);
@@ -131,12 +146,36 @@ fn check_label(settled: &Settled<'_>, subject: &Subject<'_>, report: &mut Report
     }
 }
 
-fn route_lines<'a>(settled: &Settled<'a>, link: LinkName, report: &mut Report) -> Vec<RouteLine<'a>> {
+/// Puts the routes of `gateway` into the table of the link's VRF.
+fn in_table(routes: &mut [RouteLine<'_>], table: Option<u32>) {
+    for line in routes {
+        line.route.table = table.unwrap_or(line.route.table);
+    }
+}
+
+fn route_lines<'a>(settled: &Settled<'a>, subject: &Subject<'_>, report: &mut Report) -> Vec<RouteLine<'a>> {
+    let table = subject.table.unwrap_or(TABLE_MAIN);
     let lines = settled.all(Key::Route).filter_map(|opt| {
-        let route = report.take(route::parse(opt, settled.family, link))?;
+        let route = report.take(route::parse(opt, settled.family, subject.place.link, table))?;
         Some(RouteLine { route, opt, replaces: false })
     });
     lines.collect()
+}
+
+/// The last routes of a VRF's table, so that what it does not know is not looked up in the main one (as ifupdown2 has it, and
+/// the kernel's vrf documentation asks for).
+fn closing_routes<'a>(settled: &Settled<'a>, table: Option<u32>, report: &mut Report) -> Vec<RouteLine<'a>> {
+    let (Some(opt), Some(table)) = (settled.named("vrf-table"), table) else { return Vec::new() };
+    let wanted = settled.named("vrf-default-route").map(|opt| only_word(opt).and_then(yes_or_no));
+    if wanted.is_some_and(|wanted| report.take(wanted) == Some(false)) {
+        return Vec::new();
+    }
+    let close = |to: IpNet| {
+        let route =
+            Route { metric: CLOSING_METRIC, table, ..Route::new(to, None, None).of_kind(RouteKind::Unreachable) };
+        RouteLine { route, opt, replaces: false }
+    };
+    vec![close(IpNet::V4(Ipv4Net::default())), close(IpNet::V6(Ipv6Net::default()))]
 }
 
 fn rules<'a>(settled: &Settled<'a>, position: &mut usize, report: &mut Report) -> Vec<(Rule, &'a Opt)> {

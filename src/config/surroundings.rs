@@ -14,6 +14,11 @@ pub trait Surroundings {
     /// Whether a program that the files rely on is there.
     fn installed(&self, program: &str) -> bool;
 
+    /// The link that has a name for an alternative one; none if a link is called so.
+    fn by_altname(&self, _: &str) -> Option<LinkName> {
+        None
+    }
+
     /// Runs the script of a `mapping` stanza with one argument and lines for its standard input. What it prints, or
     /// why it failed.
     fn map(&self, script: &str, argument: &str, lines: &[String]) -> Result<String, String>;
@@ -49,6 +54,13 @@ impl Surroundings for Watched<'_> {
     fn installed(&self, program: &str) -> bool {
         self.asked.set(true);
         self.surroundings.installed(program)
+    }
+
+    fn by_altname(&self, name: &str) -> Option<LinkName> {
+        let link = self.surroundings.by_altname(name);
+        // Every name is asked for; only a link that is found makes a difference.
+        self.asked.set(self.asked.get() || link.is_some());
+        link
     }
 
     fn map(&self, script: &str, argument: &str, lines: &[String]) -> Result<String, String> {

@@ -59,6 +59,12 @@ impl<'a> Part<'a> {
         }
     }
 
+    /// The pieces between `separator`s that are not empty.
+    pub fn pieces(self, separator: char) -> impl Iterator<Item = Part<'a>> {
+        let pieces = self.text.split(separator).filter(|piece| !piece.is_empty());
+        pieces.map(move |text| Part { opt: self.opt, text })
+    }
+
     /// A number in a range.
     pub fn number<T: FromStr + PartialOrd + std::fmt::Display>(&self, low: T, high: T) -> Result<T, Diagnostic> {
         let digits = self.text.bytes().all(|byte| byte.is_ascii_digit());

@@ -122,10 +122,21 @@ impl Kernel {
             LinkSetting::DeleteVlans(range) => {
                 request::bridge::delete_vlans(self.opened(&place.netns)?.index(name)?, range)
             }
-            LinkSetting::AddrGenMode(mode) => request::link::set_addrgenmode(name, *mode),
+            LinkSetting::AddrGenMode(mode) => return self.set_addrgenmode(place, *mode),
             LinkSetting::Wireguard(wg) => return self.opened(&place.netns)?.wireguard()?.set(name, wg),
         };
         self.ask_about_links(&place.netns, &request)
+    }
+
+    /// Without IPv6 there are no link-local addresses either way.
+    fn set_addrgenmode(&mut self, place: &Place, mode: u8) -> Result<(), Error> {
+        match self.ask_about_links(&place.netns, &request::link::set_addrgenmode(place.link, mode)) {
+            Err(Error::Refused { errno: Errno::EAFNOSUPPORT, .. }) => {
+                log::debug!("{} has no IPv6, ignoring: it makes no link-local address", place.link);
+                Ok(())
+            }
+            other => other,
+        }
     }
 
     /// Moves and renames. The kernel moves first and renames then, so a name that is taken would leave the link there

@@ -5,6 +5,13 @@ use super::{in_world, try_sh};
 use std::collections::BTreeMap;
 use std::sync::{LazyLock, Mutex};
 use systemd_netns::model::{Kind, LinkOptions, Place, Virtual, VirtualKind};
+use systemd_netns::plan::{LinkSetting, Op};
+
+/// Two links that others may stand on, with an address each, and a namespace.
+pub const SETUP: &str = "ip netns add a; ip link set lo up
+    ip link add name p0 type veth peer name p1; ip link set p0 up address 02:00:00:00:00:01
+    ip link set p1 up address 02:00:00:00:00:02; ip address add 192.0.2.1/24 dev p0
+    ip address add 2001:db8::1/64 dev p0 nodad";
 
 /// What was tried already.
 static TRIED: LazyLock<Mutex<BTreeMap<String, bool>>> = LazyLock::new(Mutex::default);
@@ -67,4 +74,11 @@ pub fn made_of(kind: VirtualKind, parent: Option<Place>, text: &str) -> Kind {
     let mut v = Virtual::new(kind, parent, options(kind, text));
     v.complete();
     Kind::Virtual(v)
+}
+
+/// Changes options of a link.
+#[track_caller]
+pub fn change(kind: VirtualKind, place: &Place, text: &str) -> Op {
+    let set = LinkSetting::Options { kind, options: options(kind, text) };
+    Op::SetLink { place: place.clone(), set }
 }

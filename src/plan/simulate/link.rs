@@ -54,10 +54,12 @@ pub(super) fn delete_link(state: &mut State, place: &Place) {
 /// Links that go when `parent` goes: VLANs, macvlan, ipvlan, VXLAN.
 fn standing_on(state: &State, parent: &Place, which: impl Fn(&Kind) -> bool) -> Vec<Place> {
     let on_it = |l: &Link| {
-        let kind = l.kind.as_ref().filter(|k| k.tied_to() == Some(parent));
-        kind.is_some_and(|kind| dies_with_parent(kind) && which(kind))
+        let kind = l.kind.as_ref().filter(|k| dies_with_parent(k) && k.tied_to() == Some(parent));
+        kind.is_some_and(&which)
     };
-    state.places().filter(|(_, l)| on_it(l)).map(|(p, _)| p).collect()
+    // There may be thousands of links, and each of them may be asked about.
+    let all = state.netns.iter().flat_map(|(netns, s)| s.links.iter().map(move |(name, link)| (netns, name, link)));
+    all.filter(|(.., link)| on_it(link)).map(|(netns, name, _)| at(netns, *name)).collect()
 }
 
 fn dies_with_parent(kind: &Kind) -> bool {
