@@ -32,6 +32,7 @@ pub fn summary(plan: &Plan) -> String {
             "property set",
             "properties set",
         ),
+        (count(|op| matches!(op, Op::SetResolv { .. })), "resolv.conf written", "resolv.conf written"),
         (count(|op| matches!(op, Op::StartDhcp(_))), "client started", "clients started"),
         (count(|op| matches!(op, Op::StopDhcp(_))), "client stopped", "clients stopped"),
         (count(|op| matches!(op, Op::Run(_))), "command run", "commands run"),

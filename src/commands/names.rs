@@ -83,6 +83,8 @@ pub(super) fn refresh(netns: &NetnsName) {
                 let whose = process.unit.as_deref().unwrap_or("a process");
                 log::info!("{netns}: {whose} has its own {} again", path.display());
             }),
+            // The process has ended, or the host's file was replaced in this very moment, which is an event of its own.
+            Err(e) if e.is_absent() => log::debug!("{netns}: process {pid}: {e}, ignoring"),
             Err(e) => log::warn!("{netns}: process {pid}: {e}, ignoring"),
         }
     }

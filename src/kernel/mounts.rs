@@ -8,7 +8,7 @@
 //! Must not know: what the files are for.
 
 use super::error::Error;
-use nix::mount::{MsFlags, mount};
+use nix::mount::{MntFlags, MsFlags, mount, umount2};
 use nix::sched::{CloneFlags, setns, unshare};
 use std::fs::{self, File};
 use std::os::unix::fs::MetadataExt;
@@ -62,11 +62,20 @@ pub fn cover(pid: u32, covers: &[Cover]) -> Result<Vec<PathBuf>, Error> {
     let inside = || -> Result<Vec<PathBuf>, Error> {
         unshare(CloneFlags::CLONE_FS).map_err(|e| Error::system("have a root of one's own", e))?;
         setns(&namespace, CloneFlags::CLONE_NEWNS).map_err(|e| Error::system("enter the mount namespace", e))?;
-        let needed = covers.iter().filter(|cover| {
-            let seen = fs::metadata(&cover.over).ok();
-            seen.is_some_and(|m| (m.dev(), m.ino()) == cover.hidden || m.nlink() == 0) && cover.own.is_file()
-        });
-        needed.map(|cover| lay(cover).map(|()| cover.over.clone())).collect()
+        let mut covered = Vec::new();
+        for cover in covers.iter().filter(|cover| cover.own.is_file()) {
+            let Ok(seen) = fs::metadata(&cover.over) else { continue };
+            if seen.nlink() == 0 {
+                // Nothing can be mounted on what was deleted.
+                umount2(&cover.over, MntFlags::MNT_DETACH)
+                    .map_err(|e| Error::system(format!("unmount {}", cover.over.display()), e))?;
+            } else if (seen.dev(), seen.ino()) != cover.hidden {
+                continue;
+            }
+            lay(cover)?;
+            covered.push(cover.over.clone());
+        }
+        Ok(covered)
     };
     std::thread::scope(|scope| {
         let thread = std::thread::Builder::new().name("mounts".to_owned()).spawn_scoped(scope, inside);

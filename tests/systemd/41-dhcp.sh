@@ -47,7 +47,7 @@ END
     check_is "$client: nobody asked the server again" "$acks" "$(served DHCPACK)"
 
     kill -KILL "$pid"
-    again() { [ "$(client_pid)" != 0 ] && [ "$(client_pid)" != "$pid" ] && [ "$(served DHCPACK)" -gt "$acks" ] && has_address; }
+    again() { systemctl -q is-active "$unit" && [ "$(client_pid)" != 0 ] && [ "$(client_pid)" != "$pid" ] && [ "$(served DHCPACK)" -gt "$acks" ] && has_address; }
     check "$client: it is killed, and systemd starts it again, which gets the same address" eventually again
     check "$client: nginx answers" fetch 192.0.2.120
 
@@ -65,8 +65,8 @@ printf 'auto eth0\niface eth0 inet dhcp\n' >/etc/netns/nginx/network/interfaces
 check_has 'the first client is dhcpcd' "systemctl start systemd-netns-dhcp@nginx:eth0:inet.service  # dhcpcd" systemd-netns plan nginx
 check 'nginx starts' systemctl start nginx
 check 'the namespace is restarted' systemctl restart systemd-netns@nginx
-check 'the address is there' eventually has_address
-check 'the client runs' systemctl is-active "$unit"
+running() { systemctl -q is-active nginx && systemctl -q is-active "$unit" && has_address; }
+check 'nginx came along, with a lease' eventually running
 
 # Another stanza is another client, while the service runs on.
 pid=$(main_pid nginx)

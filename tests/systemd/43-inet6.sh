@@ -6,7 +6,6 @@
 lan_nic eth0
 ip link set eth0 address 02:00:00:00:00:02
 netns_conf nginx
-sed -i 's/listen 80 default_server;/listen 80 default_server; listen [::]:80 default_server;/' /etc/nginx/sites-available/default 2>/dev/null || true
 stanza() { { echo 'auto eth0' && printf '%s\n' "$@"; } >/etc/netns/nginx/network/interfaces; }
 mkdir -p /etc/netns/nginx/network
 own=2001:db8::ff:fe00:2
