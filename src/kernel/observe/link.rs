@@ -9,6 +9,7 @@ use crate::model::{
     BridgeVlan, Kind, Link, LinkName, LinkOptions, MacAddr, Place, PortOf, Virtual, VirtualKind, VlanProtocol,
 };
 use std::collections::{BTreeSet, HashMap};
+use std::hash::{Hash, Hasher};
 
 const IFLA_ADDRESS: u16 = 1;
 const IFLA_IFNAME: u16 = 3;
@@ -159,9 +160,20 @@ impl Seen {
         names.get(&self.master?).copied()
     }
 
+    /// Whether it is a bridge.
+    pub fn is_bridge(&self) -> bool {
+        self.info.kind.as_deref() == Some("bridge")
+    }
+
     /// Whether it is a bridge, or a port of one.
     pub fn may_have_vlans(&self) -> bool {
-        self.info.kind.as_deref() == Some("bridge") || self.info.port_state.is_some()
+        self.is_bridge() || self.info.port_state.is_some()
+    }
+
+    /// Hashes what the model says of it, and what does not pass by itself.
+    pub fn hash_what_lasts(&self, hasher: &mut impl Hasher) {
+        (self.index, self.name, &self.link, self.carrier, self.master).hash(hasher);
+        self.kind(|_, _| None).hash(hasher);
     }
 
     /// Whether it is a link of WireGuard's.

@@ -40,8 +40,13 @@ impl Opened {
         hasher: &mut FxHasher,
     ) -> Result<(), Error> {
         let seen = self.session.dump(&request::link::dump(), |payload| {
-            hasher.write(payload);
-            link::read(payload)
+            let seen = link::read(payload);
+            match &seen {
+                // Its message tells the time until it tidies up next.
+                Some(bridge) if bridge.is_bridge() => bridge.hash_what_lasts(hasher),
+                _ => hasher.write(payload),
+            }
+            seen
         })?;
         let mut tables = vec![request::address::dump(AddressFamily::Unspec)];
         let filters: Vec<Option<u32>> = match routes_of {
