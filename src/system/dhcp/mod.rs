@@ -88,18 +88,22 @@ pub fn await_lease(asking: &Asking) -> Result<()> {
     log::info!("waiting for {protocol} on {link} ({client}), at most {limit} s");
     let (start, limit) = (Instant::now(), Duration::from_secs((*limit).into()));
     let manager = manager(&instance)?;
-    let mut looks = 0;
+    let (mut looks, mut missed) = (0, 0);
     loop {
         if let Some(lease) = Lease::read(&instance)? {
             log::info!("{link} has {protocol}{}", lease.summary());
             return Ok(());
         }
         looks += 1;
-        let gone = looks % LOOKS == 0
-            && match &manager {
-                Some(manager) => matches!(manager.active(&instance.unit())?, Active::No | Active::Failed),
-                None => !child::runs(&instance),
+        if looks % LOOKS == 0 {
+            let runs = match &manager {
+                Some(manager) => !matches!(manager.active(&instance.unit())?, Active::No | Active::Failed),
+                None => child::runs(&instance),
             };
+            missed = if runs { 0 } else { missed + 1 };
+        }
+        // Twice in a row: a client that is just being replaced is not gone.
+        let gone = missed >= 2;
         if gone || start.elapsed() > limit {
             let why =
                 if gone { "the client has ended".to_owned() } else { format!("no answer in {} s", limit.as_secs()) };
