@@ -34,7 +34,7 @@ const QUEUE: usize = 4 << 20;
 /// The longest datagram that the kernel makes for a dump is 32 KiB (`netlink_dump()`).
 const DATAGRAM: usize = 64 << 10;
 /// How often a dump that was disturbed is read again.
-const ATTEMPTS: usize = 10;
+const ATTEMPTS: usize = 100;
 /// `NLMSGERR_ATTR_MSG` (`linux/netlink.h`).
 const NLMSGERR_ATTR_MSG: u16 = 1;
 
