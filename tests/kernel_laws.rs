@@ -9,7 +9,7 @@ mod worlds;
 use common::kinds::{has, has_vlan_filtering, has_vlans};
 use common::{dumps, in_two_worlds, in_world, sh};
 use proptest::prelude::*;
-use proptest::test_runner::{Config, TestRunner};
+use proptest::test_runner::{Config, TestError, TestRunner};
 use std::collections::BTreeMap;
 use std::fmt::Write;
 use systemd_netns::kernel::{Kernel, Wanted};
@@ -42,8 +42,16 @@ fn for_each_world(test: impl Fn(&World)) {
         std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| test(&world)))
             .map_err(|panic| TestCaseError::fail(message(&*panic)))
     });
-    if let Err(e) = result {
-        panic!("{e}");
+    told(result);
+}
+
+/// The plans of the smallest case say more than its states.
+#[track_caller]
+fn told<T: std::fmt::Debug>(result: Result<(), TestError<T>>) {
+    match result {
+        Err(TestError::Fail(reason, _)) => panic!("{reason}"),
+        Err(other) => panic!("{other}"),
+        Ok(()) => {}
     }
 }
 
@@ -254,7 +262,5 @@ fn a_reload_in_the_kernel_is_what_was_simulated() {
         std::panic::catch_unwind(std::panic::AssertUnwindSafe(run))
             .map_err(|panic| TestCaseError::fail(message(&*panic)))
     });
-    if let Err(e) = result {
-        panic!("{e}");
-    }
+    told(result);
 }

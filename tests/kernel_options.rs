@@ -28,24 +28,29 @@ fn links_are(setup: &str, links: &[(Place, Kind)]) {
     });
 }
 
-/// One kind of several sorts, each here and in the namespace; with a parent, that stays here.
+/// One kind of several sorts, all of them at once: here and in the namespace, or with a parent, which stays here, only there.
 #[track_caller]
 fn kind_is(kind: VirtualKind, parent: bool, sorts: &[&str]) {
     if !has(kind) {
         return;
     }
-    for text in sorts {
-        let parent = parent.then(|| host("p0"));
-        let places = if kind == VirtualKind::Vxlan {
-            vec![at(&inside("a"), "x")]
-        } else {
-            vec![host("x"), at(&inside("a"), "y")]
-        };
-        // One at a time: some cannot be there twice.
-        for place in places {
-            links_are(SETUP, &[(place, made_of(kind, parent.clone(), text))]);
-        }
-    }
+    let parent = parent.then(|| host("p0"));
+    let places = |i: usize| {
+        let inside = at(&inside("a"), &format!("y{i}"));
+        if parent.is_some() { vec![inside] } else { vec![host(&format!("x{i}")), inside] }
+    };
+    let sort = |(i, text): (usize, &&str)| {
+        let kind = made_of(kind, parent.clone(), text);
+        places(i).into_iter().map(move |place| (place, kind.clone())).collect::<Vec<_>>()
+    };
+    let links: Vec<(Place, Kind)> = sorts.iter().enumerate().flat_map(sort).collect();
+    links_are(SETUP, &links);
+}
+
+/// The same one after another: of these there cannot be two on a parent.
+#[track_caller]
+fn each_is(kind: VirtualKind, sorts: &[&str]) {
+    sorts.iter().for_each(|sort| kind_is(kind, true, &[sort]));
 }
 
 #[test]
@@ -99,23 +104,20 @@ fn bonds_are_made_as_the_text_says() {
 
 #[test]
 fn links_on_a_parent_are_made_as_the_text_says() {
-    let modes = ["", "mode private", "mode vepa", "mode bridge", "mode passthru", "mode source"];
+    let modes = ["", "mode private", "mode vepa", "mode bridge", "mode source"];
     kind_is(VirtualKind::Macvlan, true, &modes);
-    kind_is(VirtualKind::Macvtap, true, &modes[3..4]);
-    kind_is(
-        VirtualKind::Ipvlan,
-        true,
-        &["", "mode l2, flags bridge", "mode l3, flags private", "mode l3s, flags vepa"],
-    );
+    each_is(VirtualKind::Macvlan, &["mode passthru"]);
+    kind_is(VirtualKind::Macvtap, true, &modes[1..4]);
+    each_is(VirtualKind::Ipvlan, &["", "mode l2, flags bridge", "mode l3, flags private", "mode l3s, flags vepa"]);
     kind_is(
         VirtualKind::Vxlan,
         true,
         &[
             "id 5, dstport 4789",
-            "id 5, dstport 4789, local 192.0.2.1, remote 192.0.2.9, ttl 7, tos inherit, learning no, ageing 100, maxaddress 50",
-            "id 5, dstport 4789, local 2001:db8::1, remote 2001:db8::9, tos 16, udp6zerocsumtx 1, udp6zerocsumrx 1",
-            "id 5, dstport 4789, group 239.0.0.1, srcport 1000 2000, proxy 1, rsc 1, l2miss 1, l3miss 1, df set, udpcsum 1",
-            "id 5, dstport 4789, group ff05::1, gbp",
+            "id 6, dstport 4790, local 192.0.2.1, remote 192.0.2.9, ttl 7, tos inherit, learning no, ageing 100, maxaddress 50",
+            "id 7, dstport 4791, local 2001:db8::1, remote 2001:db8::9, tos 16, udp6zerocsumtx 1, udp6zerocsumrx 1",
+            "id 8, dstport 4792, group 239.0.0.1, srcport 1000 2000, proxy 1, rsc 1, l2miss 1, l3miss 1, df set, udpcsum 1",
+            "id 9, dstport 4793, group ff05::1, gbp",
         ],
     );
 }
@@ -139,23 +141,14 @@ fn links_without_a_parent_are_made_as_the_text_says() {
 fn tunnels_are_made_as_the_text_says() {
     use VirtualKind::{Gre, Gretap, Ip6gre, Ip6gretap, Ip6tnl, Ipip, Sit};
     let gre = [
-        "local 192.0.2.1, remote 192.0.2.9",
-        "local 192.0.2.1, remote 192.0.2.9, ttl 64, tos inherit, ikey 5, okey 6, icsum, ocsum, iseq, oseq, fwmark 3",
-        "remote 192.0.2.9, pmtudisc no, ignore-df yes, tos 16",
+        "",
+        "ttl 64, tos inherit, ikey 5, okey 6, icsum, ocsum, iseq, oseq, fwmark 3",
+        "pmtudisc no, ignore-df yes, tos 16",
     ];
-    let gre6 = [
-        "local 2001:db8::1, remote 2001:db8::9",
-        "local 2001:db8::1, remote 2001:db8::9, hoplimit 9, encaplimit none, ikey 5, okey 5, fwmark 3",
-        "local 2001:db8::1, remote 2001:db8::9, encaplimit 7, icsum, ocsum, iseq, oseq",
-    ];
-    let ipip =
-        ["local 192.0.2.1, remote 192.0.2.9", "local 192.0.2.1, remote 192.0.2.9, ttl 64, tos 16, mode any, fwmark 1"];
-    let sit = ["local 192.0.2.1, remote 192.0.2.9, mode ip6ip", "local 192.0.2.1, ttl 64, isatap, pmtudisc yes"];
-    let ip6tnl = [
-        "local 2001:db8::1, remote 2001:db8::9",
-        "local 2001:db8::1, remote 2001:db8::9, mode ipip6, hoplimit 9, encaplimit none, fwmark 3",
-        "local 2001:db8::1, remote 2001:db8::9, mode ip6ip6, encaplimit 2",
-    ];
+    let gre6 = ["", "hoplimit 9, encaplimit none, ikey 5, okey 5, fwmark 3", "encaplimit 7, icsum, ocsum, iseq, oseq"];
+    let ipip = ["", "ttl 64, tos 16, mode any, fwmark 1"];
+    let sit = ["", "ttl 64, mode any, pmtudisc yes, tos inherit", "mode ip6ip, isatap"];
+    let ip6tnl = ["", "mode ipip6, hoplimit 9, encaplimit none, fwmark 3", "mode ip6ip6, encaplimit 2"];
     let kinds: [(VirtualKind, &[&str]); 7] = [
         (Gre, &gre),
         (Gretap, &gre),
@@ -165,15 +158,29 @@ fn tunnels_are_made_as_the_text_says() {
         (Sit, &sit),
         (Ip6tnl, &ip6tnl),
     ];
-    for (kind, sorts) in kinds {
-        kind_is(kind, false, sorts);
-        kind_is(kind, true, &sorts[..1]);
-        // Where outer packets travel is told by more than a parent.
-        let v = made_of(kind, None, sorts[0]);
-        let Kind::Virtual(v) = v else { unreachable!() };
-        if has(kind) {
-            links_are(SETUP, &[(at(&inside("a"), "x"), Kind::Virtual(Virtual { birth: Some(Netns::Host), ..v }))]);
+    for (kind, sorts) in kinds.into_iter().filter(|(kind, _)| has(*kind)) {
+        // No two of a kind are alike.
+        let tunnel = |n: usize, parent: Option<Place>, text: &str| {
+            let (local, remote) = match kind.as_str().contains('6') {
+                true => ("2001:db8::1", format!("2001:db8::{n}")),
+                false => ("192.0.2.1", format!("192.0.2.{n}")),
+            };
+            let far = if text.contains("isatap") { String::new() } else { format!("remote {remote}, ") };
+            made_of(kind, parent, &format!("local {local}, {far}{text}"))
+        };
+        let born_outside = |kind| match kind {
+            Kind::Virtual(v) => Kind::Virtual(Virtual { birth: Some(Netns::Host), ..v }),
+            other => other,
+        };
+        let mut links = vec![
+            (at(&inside("a"), "z0"), tunnel(20, Some(host("p0")), sorts[0])),
+            (at(&inside("a"), "z1"), born_outside(tunnel(21, None, sorts[0]))),
+        ];
+        for (i, text) in sorts.iter().enumerate() {
+            links.push((host(&format!("x{i}")), tunnel(30 + i, None, text)));
+            links.push((at(&inside("a"), &format!("y{i}")), tunnel(30 + i, None, text)));
         }
+        links_are(SETUP, &links);
     }
 }
 

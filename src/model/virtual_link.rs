@@ -22,7 +22,7 @@
 //! | gre, gretap | parent (`dev`) or none; all†: `local` `remote` IPv4, `ttl` (0 inherits), `tos` (1 inherits), `ikey` `okey` u32 (`key K` is both), `icsum` `ocsum` `iseq` `oseq` 1, `pmtudisc` `ignore-df` 0\|1, `fwmark` |
 //! | ip6gre, ip6gretap | parent (`dev`) or none; all†: `local` `remote` IPv6, `hoplimit` (also as ttl; 64 if not given), `encaplimit` 0..255 none (256) (4 if not given), `ikey` `okey` `icsum` `ocsum` `iseq` `oseq` `fwmark` |
 //! | ipip | parent (`dev`) or none; all†: `local` `remote` IPv4, `ttl` `tos` `pmtudisc` `fwmark`, `mode` any (0) ipip (4) mplsip (137) (ipip if not given) |
-//! | sit | the same with `mode` any (0) ipip (4) ip6ip (41) mplsip (137) (ip6ip if not given), `isatap` 1 |
+//! | sit | the same with `mode` any (0) ipip (4) ip6ip (41) mplsip (137) (ip6ip if not given), `ttl` 0 if not given, `isatap` 1 |
 //! | ip6tnl | parent (`dev`) or none; all†: `local` `remote` IPv6, `hoplimit` (also as ttl; 64 if not given), `encaplimit` (4 if not given), `mode` any (0) ipip6 (4) ip6ip6 (41), `fwmark` |
 //! | tun, tap | all†: `user` uid, `group` gid, `multi_queue` `pi` `vnet_hdr` 1 |
 //! | port of a bridge | `cost` 1..65535, `priority` 0..63, `hairpin` `guard` `root_block` `fastleave` `learning` `flood` `mcast_flood` `bcast_flood` `mcast_to_unicast` `proxy_arp` `proxy_arp_wifi` `neigh_suppress` `vlan_tunnel` `isolated` `locked` 0\|1, `mcast_router` 0..2, `group_fwd_mask` |
@@ -246,7 +246,7 @@ impl Virtual {
             Ip6gre | Ip6gretap | Ip6tnl => &[("hoplimit", 64), ("encaplimit", 4)],
             // `ipip` and `ip6ip`, as ip-tunnel(8) has it.
             Ipip => &[("mode", 4)],
-            Sit => &[("mode", 41)],
+            Sit => &[("mode", 41), ("ttl", 0)],
             Vxlan if external => &[("learning", 0)],
             _ => &[],
         };

@@ -109,11 +109,7 @@ pub(super) fn set_link(state: &mut State, place: &Place, set: &LinkSetting) {
         LinkSetting::Up(up) => return set_up(state, place, *up),
         LinkSetting::Mtu(mtu) => return set_mtu(state, place, *mtu),
         LinkSetting::Master(new) => return master::change(state, place, *new),
-        LinkSetting::Mac(mac) => {
-            let Some(link) = link_mut(state, place) else { return };
-            link.mac = Some(*mac);
-            return master::spread_mac(state, place);
-        }
+        LinkSetting::Mac(mac) => return master::set_mac(state, place, *mac),
         LinkSetting::Options { options, .. } => return master::set_options(state, place, options),
         _ => {}
     }
@@ -179,6 +175,16 @@ pub(super) fn set_mtu(state: &mut State, place: &Place, mtu: u32) {
     }
     if let Some(bridge) = bridge.filter(|_| follows) {
         master::follow_ports_mtu(state, &bridge);
+    }
+}
+
+/// A link's MTU is not known any more, nor that of what stands on it.
+pub(super) fn forget_mtu(state: &mut State, place: &Place) {
+    let all = standing_on(state, place, |k| !k.is(VirtualKind::Vxlan));
+    for place in all.iter().chain([place]) {
+        if let Some(link) = link_mut(state, place) {
+            link.mtu = None;
+        }
     }
 }
 

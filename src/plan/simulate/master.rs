@@ -1,7 +1,7 @@
 //! Masters and their ports: what they do to one another.
 //!
 //! - A bridge without an MTU or hardware address of its own has the smallest of its ports'. Whether it was given one is not seen of
-//!   a bridge; one that has just what its ports would give it is taken to follow them. Without ports that is anybody's guess.
+//!   a bridge. One that has something else was; of one that has just that, nobody knows what it will have when its ports change.
 //! - A bond brings its ports up, gives them its MTU and hardware address, and takes the first one's if it has none itself. Ports that
 //!   it frees are down and have what they had before, which is not known here.
 //! - A VRF takes its members down and up again.
@@ -9,7 +9,9 @@
 use super::super::op::VlanRange;
 use super::link::{at, link_mut, ports, set_up};
 use super::{drop_what_needs_up, in_netns};
-use crate::model::{BridgeVlan, Kind, Link, LinkName, LinkOptions, LinkValue, Place, State, Virtual, VirtualKind};
+use crate::model::{
+    BridgeVlan, Kind, Link, LinkName, LinkOptions, LinkValue, MacAddr, Place, State, Virtual, VirtualKind,
+};
 use std::collections::BTreeSet;
 
 /// What a bridge without ports has.
@@ -71,16 +73,12 @@ pub(super) fn leave(state: &mut State, place: &Place) {
 fn join(state: &mut State, place: &Place, new: LinkName) {
     let master = at(&place.netns, new);
     let follows = (mtu_follows_ports(state, &master), mac_follows_ports(state, &master));
-    let alone = ports(state, &master).is_empty() && !follows.1;
     if let Some(link) = link_mut(state, place) {
         link.master = Some(new);
     }
     let virtual_master = state.link(&master).and_then(|l| l.kind.as_ref()?.as_virtual()).cloned();
     match virtual_master {
         Some(bridge) if bridge.kind == VirtualKind::Bridge => {
-            if let Some(first) = link_mut(state, &master).filter(|_| alone) {
-                first.mac = None;
-            }
             if let Some(link) = link_mut(state, place) {
                 link.vlans = Some(default_vlans(&bridge));
                 link.port = fresh_bridge_port();
@@ -131,21 +129,20 @@ fn cycle(state: &mut State, place: &Place) {
     }
 }
 
-/// A bond's hardware address is that of its ports.
-pub(super) fn spread_mac(state: &mut State, place: &Place) {
+/// A link has another hardware address: a bond's ports have it too, and its bridge may.
+pub(super) fn set_mac(state: &mut State, place: &Place, mac: MacAddr) {
+    let mac_followed = bridge_of(state, place).is_some_and(|bridge| mac_follows_ports(state, &bridge));
+    let Some(link) = link_mut(state, place) else { return };
+    link.mac = Some(mac);
     if kind_of(state, place) == Some(VirtualKind::Bond) {
-        let mac = state.link(place).and_then(|l| l.mac);
         for port in ports(state, place) {
             if let Some(link) = link_mut(state, &at(&place.netns, port)) {
-                link.mac = mac;
+                link.mac = Some(mac);
             }
         }
     }
-    if let Some(bridge) = bridge_of(state, place)
-        && let Some(link) = link_mut(state, &bridge)
-        && link.mac.is_none()
-    {
-        follow_ports(state, &bridge, (false, true));
+    if let Some(bridge) = bridge_of(state, place) {
+        follow_ports(state, &bridge, (false, mac_followed));
     }
 }
 
@@ -158,34 +155,35 @@ fn smallest<T: Ord + Copy>(all: impl Iterator<Item = Option<T>>) -> Option<T> {
     all.collect::<Option<Vec<T>>>()?.into_iter().min()
 }
 
+/// Whether a bridge's MTU may be that of its ports.
 pub(super) fn mtu_follows_ports(state: &State, bridge: &Place) -> bool {
     let Some(link) = state.link(bridge) else { return false };
-    let ports = ports_of(state, bridge);
-    let own = if ports.is_empty() { Some(BRIDGE_MTU) } else { smallest(ports.iter().map(|p| p.mtu)) };
-    link.mtu.is_none() || link.mtu == own
+    link.mtu.is_none() || link.mtu == ports_mtu(&ports_of(state, bridge))
 }
 
+/// Whether a bridge's hardware address may be that of one of its ports.
 fn mac_follows_ports(state: &State, bridge: &Place) -> bool {
-    let Some(link) = state.link(bridge) else { return false };
-    link.mac.is_none() || link.mac == smallest(ports_of(state, bridge).iter().map(|p| p.mac))
+    let (Some(link), ports) = (state.link(bridge), ports_of(state, bridge)) else { return false };
+    ports.is_empty() || link.mac.is_none() || link.mac == smallest(ports.iter().map(|p| p.mac))
+}
+
+fn ports_mtu(ports: &[Link]) -> Option<u32> {
+    if ports.is_empty() { Some(BRIDGE_MTU) } else { smallest(ports.iter().map(|p| p.mtu)) }
 }
 
 pub(super) fn follow_ports_mtu(state: &mut State, bridge: &Place) {
     follow_ports(state, bridge, (true, false));
 }
 
+/// What may follow the ports is not known any more, unless that makes no difference.
 fn follow_ports(state: &mut State, bridge: &Place, (mtu, mac): (bool, bool)) {
     let ports = ports_of(state, bridge);
     let Some(link) = link_mut(state, bridge) else { return };
-    if mac {
-        link.mac = smallest(ports.iter().map(|p| p.mac));
+    if mac && link.mac != smallest(ports.iter().map(|p| p.mac)) {
+        link.mac = None;
     }
-    let new = if ports.is_empty() { Some(BRIDGE_MTU) } else { smallest(ports.iter().map(|p| p.mtu)) };
-    if mtu && link.mtu != new {
-        match new {
-            Some(new) => super::link::set_mtu(state, bridge, new),
-            None => link.mtu = None,
-        }
+    if mtu && link.mtu != ports_mtu(&ports) {
+        super::link::forget_mtu(state, bridge);
     }
 }
 
