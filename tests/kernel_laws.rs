@@ -101,8 +101,13 @@ fn plan_for(world: &World) -> (State, Plan, Owned) {
 
 #[track_caller]
 fn apply(plan: &Plan) {
+    apply_after(plan, &Plan::default());
+}
+
+#[track_caller]
+fn apply_after(plan: &Plan, before: &Plan) {
     if let Err(failure) = Kernel::new().apply(&plan.ops) {
-        panic!("{}: {}\n{plan}", plan.ops[failure.index], failure.error);
+        panic!("{}: {}\nbefore:\n{before}now:\n{plan}", plan.ops[failure.index], failure.error);
     }
 }
 
@@ -252,7 +257,7 @@ fn a_reload_in_the_kernel_is_what_was_simulated() {
                 apply(&plan);
                 let current = look();
                 let reload = converge(current.clone(), &b.desired, Some(&owned)).expect("no problem");
-                apply(&reload);
+                apply_after(&reload, &plan);
                 let after = look();
                 let what = format!("{plan}\nreload:\n{reload}");
                 assert_as_simulated(&after, &simulate(&current, &reload), &what);

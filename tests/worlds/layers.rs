@@ -4,8 +4,8 @@ use super::{desired_link, inside, name, stanza, up};
 use proptest::prelude::*;
 use std::collections::BTreeSet;
 use systemd_netns::model::{
-    BridgeVlan, DesiredLink, Kind, Link, LinkName, LinkOptions, LinkValue, Netns, Place, PortOf, Stanza, Virtual,
-    VirtualKind, VlanProtocol,
+    BridgeVlan, DesiredLink, Kind, Link, LinkName, LinkOptions, LinkValue, MacAddr, Netns, Place, PortOf, Stanza,
+    Virtual, VirtualKind, VlanProtocol,
 };
 
 /// What the kernel has, beside bridges and pairs.
@@ -127,7 +127,9 @@ fn bridge(has: Features) -> impl Strategy<Value = DesiredLink> {
     let mtu = prop::option::of(prop::sample::select(vec![1300u32, 1500]));
     (some_of(words), vlans(has), mtu, stanza(80, name("br0"))).prop_map(|(options, vlans, mtu, stanza)| {
         let kind = Some(Kind::Virtual(Virtual::new(VirtualKind::Bridge, None, options)));
-        desired_link(Place::new(inside(), name("br0")), Link { kind, vlans, mtu, ..up() }, stanza)
+        // One that has lost all its ports has no hardware address either, and the kernel lets it join no VLAN.
+        let mac = vlans.as_ref().and_then(|_| MacAddr::from_bytes(&[2, 0, 0, 0, 9, 80]));
+        desired_link(Place::new(inside(), name("br0")), Link { kind, vlans, mtu, mac, ..up() }, stanza)
     })
 }
 

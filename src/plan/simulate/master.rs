@@ -55,14 +55,18 @@ pub(super) fn leave(state: &mut State, place: &Place) {
             follow_ports(state, &master, follows);
         }
         Some(VirtualKind::Bond) => {
+            let gone = LinkValue::Link(place.link);
             set_up(state, place, false);
             if let Some(link) = link_mut(state, place) {
                 (link.mtu, link.mac) = (None, None);
             }
-            if ports(state, &master).is_empty()
-                && let Some(bond) = link_mut(state, &master)
-            {
-                bond.mac = None;
+            let empty = ports(state, &master).is_empty();
+            if let Some(bond) = link_mut(state, &master) {
+                bond.mac = bond.mac.filter(|_| !empty);
+                forget_active(bond);
+                if let Some(Kind::Virtual(v)) = &mut bond.kind {
+                    v.options.retain(|word, value| word != "primary" || *value != gone);
+                }
             }
         }
         Some(VirtualKind::Vrf) => cycle(state, place),
@@ -104,6 +108,9 @@ fn enslave(state: &mut State, place: &Place, master: &Place, bond: &Virtual) {
         }
     }
     set_up(state, place, true);
+    if let Some(bond) = link_mut(state, master) {
+        forget_active(bond);
+    }
     let Some(port) = link_mut(state, place) else { return };
     port.mtu = mtu;
     // Its ports' addresses are drawn anew while it balances by them.
@@ -112,6 +119,13 @@ fn enslave(state: &mut State, place: &Place, master: &Place, bond: &Virtual) {
         port.mac = None;
     } else if number("fail_over_mac") == 0 && mac.is_some() {
         port.mac = mac;
+    }
+}
+
+/// Which of its ports a bond uses is its own choice, as long as nobody tells it.
+fn forget_active(bond: &mut Link) {
+    if let Some(Kind::Virtual(v)) = &mut bond.kind {
+        v.options.remove("active_slave");
     }
 }
 
