@@ -2,7 +2,7 @@
 
 use super::super::op::LinkSetting;
 use super::{drop_what_needs_up, forget_traffic, in_netns, master};
-use crate::model::{Kind, Link, LinkName, Netns, Place, State, Virtual, VirtualKind};
+use crate::model::{Kind, Link, LinkName, MacAddr, Netns, Place, State, Virtual, VirtualKind};
 
 pub(super) fn add_link(state: &mut State, place: &Place, kind: &Kind) {
     let fresh = Link { kind: Some(kind.clone()), up: Some(false), mtu: Some(1500), ..Link::default() };
@@ -175,6 +175,18 @@ pub(super) fn set_mtu(state: &mut State, place: &Place, mtu: u32) {
     }
     if let Some(bridge) = bridge.filter(|_| follows) {
         master::follow_ports_mtu(state, &bridge);
+    }
+}
+
+/// A link has another hardware address. Those of VLANs and their like may follow it, or not.
+pub(super) fn put_mac(state: &mut State, place: &Place, mac: Option<MacAddr>) {
+    let Some(link) = link_mut(state, place) else { return };
+    if link.mac == mac {
+        return;
+    }
+    link.mac = mac;
+    for child in standing_on(state, place, |k| is_vlan(k) || k.is(VirtualKind::Ipvlan)) {
+        put_mac(state, &child, None);
     }
 }
 

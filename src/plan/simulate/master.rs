@@ -7,7 +7,7 @@
 //! - A VRF takes its members down and up again.
 
 use super::super::op::VlanRange;
-use super::link::{at, link_mut, ports, set_up};
+use super::link::{at, forget_mtu, link_mut, ports, put_mac, set_up};
 use super::{drop_what_needs_up, in_netns};
 use crate::model::{
     BridgeVlan, Kind, Link, LinkName, LinkOptions, LinkValue, MacAddr, Place, State, Virtual, VirtualKind,
@@ -58,11 +58,13 @@ pub(super) fn leave(state: &mut State, place: &Place) {
             let gone = LinkValue::Link(place.link);
             set_up(state, place, false);
             if let Some(link) = link_mut(state, place) {
-                (link.mtu, link.mac) = (None, None);
+                link.mtu = None;
             }
-            let empty = ports(state, &master).is_empty();
+            put_mac(state, place, None);
+            if ports(state, &master).is_empty() {
+                put_mac(state, &master, None);
+            }
             if let Some(bond) = link_mut(state, &master) {
-                bond.mac = bond.mac.filter(|_| !empty);
                 forget_active(bond);
                 if let Some(Kind::Virtual(v)) = &mut bond.kind {
                     v.options.retain(|word, value| word != "primary" || *value != gone);
@@ -100,12 +102,10 @@ fn enslave(state: &mut State, place: &Place, master: &Place, bond: &Virtual) {
         Some(LinkValue::Number(n)) => *n,
         _ => 0,
     };
-    let (mtu, mac) = state.link(master).map_or((None, None), |l| (l.mtu, l.mac));
-    if mac.is_none() && ports(state, master).len() == 1 {
-        let first = state.link(place).and_then(|l| l.mac);
-        if let Some(bond) = link_mut(state, master) {
-            bond.mac = first;
-        }
+    let (mtu, mut bond_mac) = state.link(master).map_or((None, None), |l| (l.mtu, l.mac));
+    if bond_mac.is_none() && ports(state, master).len() == 1 {
+        bond_mac = state.link(place).and_then(|l| l.mac);
+        put_mac(state, master, bond_mac);
     }
     set_up(state, place, true);
     if let Some(bond) = link_mut(state, master) {
@@ -116,9 +116,9 @@ fn enslave(state: &mut State, place: &Place, master: &Place, bond: &Virtual) {
     // Its ports' addresses are drawn anew while it balances by them.
     let balances = number("mode") >= 5;
     if balances {
-        port.mac = None;
-    } else if number("fail_over_mac") == 0 && mac.is_some() {
-        port.mac = mac;
+        put_mac(state, place, None);
+    } else if number("fail_over_mac") == 0 {
+        put_mac(state, place, bond_mac);
     }
 }
 
@@ -146,13 +146,10 @@ fn cycle(state: &mut State, place: &Place) {
 /// A link has another hardware address: a bond's ports have it too, and its bridge may.
 pub(super) fn set_mac(state: &mut State, place: &Place, mac: MacAddr) {
     let mac_followed = bridge_of(state, place).is_some_and(|bridge| mac_follows_ports(state, &bridge));
-    let Some(link) = link_mut(state, place) else { return };
-    link.mac = Some(mac);
+    put_mac(state, place, Some(mac));
     if kind_of(state, place) == Some(VirtualKind::Bond) {
         for port in ports(state, place) {
-            if let Some(link) = link_mut(state, &at(&place.netns, port)) {
-                link.mac = Some(mac);
-            }
+            put_mac(state, &at(&place.netns, port), Some(mac));
         }
     }
     if let Some(bridge) = bridge_of(state, place) {
@@ -192,12 +189,13 @@ pub(super) fn follow_ports_mtu(state: &mut State, bridge: &Place) {
 /// What may follow the ports is not known any more, unless that makes no difference.
 fn follow_ports(state: &mut State, bridge: &Place, (mtu, mac): (bool, bool)) {
     let ports = ports_of(state, bridge);
-    let Some(link) = link_mut(state, bridge) else { return };
-    if mac && link.mac != smallest(ports.iter().map(|p| p.mac)) {
-        link.mac = None;
+    let Some(link) = state.link(bridge) else { return };
+    let (has_mac, has_mtu) = (link.mac, link.mtu);
+    if mac && has_mac != smallest(ports.iter().map(|p| p.mac)) {
+        put_mac(state, bridge, None);
     }
-    if mtu && link.mtu != ports_mtu(&ports) {
-        super::link::forget_mtu(state, bridge);
+    if mtu && has_mtu != ports_mtu(&ports) {
+        forget_mtu(state, bridge);
     }
 }
 
