@@ -3,7 +3,8 @@
 `cases/NAME.interfaces` may have beside it `NAME.args`, with lines of a keyword and words:
 
     links eth0 eth1    the Ethernet links that exist from the start; eth0 and eth1 where the line is missing
-    needs vlan bond    kinds of links that the kernel must know (see machine.PROBES)
+    needs vlan bond    kinds of links that the kernel must know (see machine.PROBES); `dhcp` and `ra` are
+                       servers on the wires of these links
 
 and `NAME.d/`, whose contents lie beside the file in /etc/network. The table `corpus` lists the files of the suites.
 """
@@ -15,6 +16,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent.parent
+SERVERS = {"dhcp", "ra"}
 CASES, CORPUS = HERE / "cases", HERE / "corpus"
 
 
@@ -42,6 +44,7 @@ class Case:
         else:
             network.mkdir(parents=True)
         (network / "interfaces").write_text(self.text(), errors="surrogateescape")
+        (job / "serves").write_text(",".join(need for need in self.needs if need in SERVERS))
         (job / "links").write_text("".join(f"{link}\n" for link in self.links))
 
 

@@ -22,19 +22,21 @@ BINARY = HERE.parent.parent / "target/release/systemd-netns"
 
 # How a link of each kind is made, when the kernel knows it.
 PROBES = {
-    "vlan": "link add link lower name probe type vlan id 2",
-    "qinq": "link add link lower name probe type vlan protocol 802.1ad id 2",
-    "bond": "link add probe type bond",
-    "dummy": "link add probe type dummy",
-    "vrf": "link add probe type vrf table 10",
-    "gre": "tunnel add probe mode gre remote 192.0.2.1 local 192.0.2.2",
-    "ipip": "tunnel add probe mode ipip remote 192.0.2.1 local 192.0.2.2",
-    "sit": "tunnel add probe mode sit remote 192.0.2.1 local 192.0.2.2",
-    "ip6tnl": "-6 tunnel add probe mode ip6ip6 remote 2001:db8::1 local 2001:db8::2",
-    "ip6gre": "-6 tunnel add probe mode ip6gre remote 2001:db8::1 local 2001:db8::2",
-    "wireguard": "link add probe type wireguard",
-    "macvlan": "link add link lower name probe type macvlan",
-    "vxlan": "link add probe type vxlan id 1 dstport 4789 remote 192.0.2.1",
+    "vlan": "ip link add lower type veth && ip link add link lower name probe type vlan id 2",
+    "qinq": "ip link add lower type veth && ip link add link lower name probe type vlan protocol 802.1ad id 2",
+    "bond": "ip link add probe type bond",
+    "dummy": "ip link add probe type dummy",
+    "vrf": "ip link add probe type vrf table 10",
+    "gre": "ip tunnel add probe mode gre remote 192.0.2.1 local 192.0.2.2",
+    "ipip": "ip tunnel add probe mode ipip remote 192.0.2.1 local 192.0.2.2",
+    "sit": "ip tunnel add probe mode sit remote 192.0.2.1 local 192.0.2.2",
+    "ip6tnl": "ip -6 tunnel add probe mode ip6ip6 remote 2001:db8::1 local 2001:db8::2",
+    "ip6gre": "ip -6 tunnel add probe mode ip6gre remote 2001:db8::1 local 2001:db8::2",
+    "wireguard": "ip link add probe type wireguard",
+    "macvlan": "ip link add lower type veth && ip link add link lower name probe type macvlan",
+    "vxlan": "ip link add probe type vxlan id 1 dstport 4789 remote 192.0.2.1",
+    "dhcp": "command -v dhclient && command -v dnsmasq",
+    "ra": "command -v dnsmasq",
 }
 
 # Those that bring links of their own into every namespace.
@@ -85,7 +87,7 @@ def unknown_kinds(kinds: Iterable[str]) -> set[str]:
         kind
         for kind in set(kinds)
         if subprocess.run(
-            ["unshare", "--net", "sh", "-c", f"ip link add lower type veth && ip {PROBES[kind]}"],
+            ["unshare", "--net", "sh", "-c", PROBES[kind]],
             check=False,
             stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
         ).returncode
