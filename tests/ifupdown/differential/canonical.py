@@ -291,7 +291,9 @@ def _addresses(found: dict[str, Attributes], link: Json, source: str) -> None:
     for entry in link.get("addr_info", []):
         if "local" not in entry or _is_made_by_kernel(entry, source):
             continue
-        name = f"addr {link['ifname']} {entry['local']}/{entry['prefixlen']}"
+        # Temporary addresses are drawn by lot.
+        address = "temporary" if entry.get("temporary") else entry["local"]
+        name = f"addr {link['ifname']} {address}/{entry['prefixlen']}"
         attributes = {
             {"address": "peer"}.get(key, key): str(entry[key])
             for key in ("address", "broadcast", "scope", "label", "metric")

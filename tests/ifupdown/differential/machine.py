@@ -35,6 +35,7 @@ PROBES = {
     "wireguard": "ip link add probe type wireguard",
     "macvlan": "ip link add lower type veth && ip link add link lower name probe type macvlan",
     "vxlan": "ip link add probe type vxlan id 1 dstport 4789 remote 192.0.2.1",
+    "filtering": "ip link add probe type bridge vlan_filtering 1",
     "dhcp": "command -v dhclient && command -v dnsmasq",
     "ra": "command -v dnsmasq",
 }
