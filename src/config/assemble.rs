@@ -19,7 +19,7 @@ use super::resolv;
 use super::scripts::Scripts;
 use super::select::{Machine, Selected};
 use super::stanza::{self, Subject};
-use super::value::{only_word, shown};
+use super::value::{only_word, shown, words};
 use super::{options, options::Key, route, stable};
 use crate::interfaces::Files as FileAccess;
 use crate::interfaces::diagnostic::{Diagnostic, Span};
@@ -66,6 +66,8 @@ pub(super) struct Assembly<'a> {
     pub waiting: Vec<LinkName>,
     /// Links that are ports of something somewhere in the file.
     pub moving: HashSet<LinkName>,
+    /// Links that `pre-up` commands seem to make, those of other stanzas too: the other end of a pair.
+    by_command: HashSet<&'a str>,
     /// Ports by expressions, which come last.
     pub patterns: Vec<Pattern<'a>>,
     /// Slaves and the bonds that they name, which are brought up after them.
@@ -100,6 +102,7 @@ impl<'a> Assembly<'a> {
             pairs: files.pairs.iter().map(|pair| (pair.inner, pair)).collect(),
             waiting: Vec::new(),
             moving: depend::moving(files.ifaces.options()),
+            by_command: files.ifaces.options().filter(|opt| is_pre_up(opt)).flat_map(made_by).collect(),
             patterns: Vec::new(),
             slaves: Vec::new(),
             awaited: Vec::new(),
@@ -255,7 +258,8 @@ impl<'a> Assembly<'a> {
         of(draft).or_else(|| of(&self.drafts[*master()?]))
     }
 
-    pub fn add(&mut self, draft: Draft<'a>) {
+    pub fn add(&mut self, mut draft: Draft<'a>) {
+        draft.by_command = self.by_command.contains(draft.place.link.as_str());
         match self.index.get(&draft.place) {
             None => {
                 self.index.insert(draft.place.clone(), self.drafts.len());
@@ -347,6 +351,18 @@ impl<'a> Assembly<'a> {
         }
         Some(self.next_table)
     }
+}
+
+fn is_pre_up(opt: &Opt) -> bool {
+    options::find(&opt.name.value).is_some_and(|def| def.key == Key::PreUp)
+}
+
+/// The words of a command that follow one after which ip(8) and brctl(8) take the name of a link to make.
+fn made_by(opt: &Opt) -> Vec<&str> {
+    let words: Vec<&str> = words(opt).map(|word| word.text).collect();
+    let tuntap = words.contains(&"tuntap");
+    let makes = |before: &str| ["add", "name", "peer", "addbr"].contains(&before) || tuntap && before == "dev";
+    words.windows(2).filter(|pair| makes(pair[0])).map(|pair| pair[1]).collect()
 }
 
 /// The table that a `vrf-table` line names.

@@ -34,6 +34,8 @@ pub(super) struct Draft<'a> {
     /// The options of its stanzas that are about kinds of links.
     pub settings: Vec<Setting<'a>>,
     pub from: Option<LinkName>,
+    /// A `pre-up` command of another link seems to make it.
+    pub by_command: bool,
     /// Its hardware address, where no stanza has a say in it.
     pub fixed_mac: Option<MacAddr>,
     /// It stays on the host, and is not ours.
@@ -67,6 +69,7 @@ impl<'a> Draft<'a> {
             master_mtu: None,
             settings: Vec::new(),
             from: None,
+            by_command: false,
             fixed_mac: None,
             borrowed: false,
             raw: false,
@@ -76,10 +79,10 @@ impl<'a> Draft<'a> {
 
     /// The link as it shall be. `mtu` was found in view of the other links.
     pub fn finish(self, mtu: Option<u32>, report: &mut Report) -> DesiredLink {
-        let has_pre_up = self.stanzas.iter().any(|stanza| stanza.has_pre_up);
+        let by_command = self.by_command || self.stanzas.iter().any(|stanza| stanza.has_pre_up);
         let presence = match () {
             () if self.borrowed => Presence::Borrowed,
-            () if has_pre_up && self.kind.is_none() && self.place.netns != Netns::Host => Presence::MadeByCommand,
+            () if by_command && self.kind.is_none() && self.place.netns != Netns::Host => Presence::MadeByCommand,
             () => Presence::Required,
         };
         let link = Link {

@@ -57,6 +57,9 @@ pub fn load(root: &Path, netns: &NetnsName, surroundings: &dyn Surroundings) -> 
     let host = RecordingFiles::new(host, &asked);
     let watched = Watched::new(surroundings);
     let loaded = load_from(&inner, &host, netns, &watched);
+    // The administrator's own is not read here, but what names are looked up with depends on whether it is there.
+    let own_names = Input::file(&root.join("etc/netns").join(netns.as_str()).join("resolv.conf"));
+    asked.borrow_mut().push(own_names);
     Loaded { inputs: (!watched.was_asked()).then(|| asked.take()), ..loaded }
 }
 
@@ -73,7 +76,7 @@ pub fn load_from(
     let pairs = pairs::pairs(&sources, netns, &mut report);
     let ifaces = Ifaces::new(&sources.inner.stanzas);
     ifaces.check(&mut report);
-    let mappings = Mappings::new(&sources.inner.stanzas);
+    let mappings = Mappings::new(&sources.inner.stanzas, access);
     let renames = Renames::new(&sources.inner.stanzas, &machine, &mut report);
     let explicit = select::explicit(&sources.inner.stanzas, &renames, &mappings, &machine, &mut report);
     let scripts = Scripts::read(access, &sources.inner.stanzas);

@@ -6,22 +6,35 @@
 use super::report::Report;
 use super::surroundings::Surroundings;
 use super::value::shown;
+use crate::interfaces::Files;
 use crate::interfaces::diagnostic::Diagnostic;
 use crate::interfaces::pattern::Glob;
 use crate::interfaces::syntax::{Mapping, Stanza};
+use std::path::Path;
 
 /// The mappings of a file.
-pub(super) struct Mappings<'a>(Vec<(Vec<Glob>, &'a Mapping)>);
+pub(super) struct Mappings<'a> {
+    all: Vec<(Vec<Glob>, &'a Mapping)>,
+    files: &'a dyn Files,
+}
 
 impl<'a> Mappings<'a> {
     /// Reads the patterns.
-    pub fn new(stanzas: &'a [Stanza]) -> Self {
+    pub fn new(stanzas: &'a [Stanza], files: &'a dyn Files) -> Self {
         let mappings = stanzas.iter().filter_map(|stanza| match stanza {
             Stanza::Mapping(mapping) => Some(mapping),
             _ => None,
         });
         let globs = |mapping: &Mapping| mapping.patterns.iter().map(|pattern| Glob::new(&pattern.value)).collect();
-        Self(mappings.map(|mapping| (globs(mapping), mapping)).collect())
+        Self { all: mappings.map(|mapping| (globs(mapping), mapping)).collect(), files }
+    }
+
+    /// The program to run: in `/etc/network` the namespace has its own, everything else is the host's.
+    fn program(&self, script: &str) -> String {
+        match Path::new(script).starts_with("/etc/network") {
+            true => self.files.place(Path::new(script)).display().to_string(),
+            false => script.to_owned(),
+        }
     }
 
     /// The logical name of a link after all mappings.
@@ -32,7 +45,7 @@ impl<'a> Mappings<'a> {
         surroundings: &dyn Surroundings,
         report: &mut Report,
     ) -> String {
-        for (globs, mapping) in &self.0 {
+        for (globs, mapping) in &self.all {
             if !globs.iter().any(|glob| glob.matches(&logical)) {
                 continue;
             }
@@ -42,7 +55,7 @@ impl<'a> Mappings<'a> {
                 continue;
             };
             let lines: Vec<String> = mapping.maps.iter().map(|line| line.value.clone()).collect();
-            match surroundings.map(&script.value, physical, &lines) {
+            match surroundings.map(&self.program(&script.value), physical, &lines) {
                 Ok(answer) => {
                     if let Some(name) = answer.lines().next().map(str::trim_end).filter(|name| !name.is_empty()) {
                         logical = name.to_owned();

@@ -168,8 +168,8 @@ static OPTIONS: &[Def] = &[
     noted("a command", grows(Key::Down, "down", &["pre-down"], Methods::ALL)),
     noted("a command", grows(Key::PostDown, "post-down", &[], Methods::ALL)),
     // this program
-    noted("in the words of ip-route(8); of this program", grows(Key::Route, "route", &[], Methods::LINK.or(ASK))),
-    noted("in the words of ip-rule(8); of this program", grows(Key::Rule, "rule", &[], Methods::LINK.or(ASK))),
+    noted("in the words of ip-route(8); of this program", grows(Key::Route, "route", &[], Methods::LINK.or(ASK).or(TUNNEL))),
+    noted("in the words of ip-rule(8); of this program", grows(Key::Rule, "rule", &[], Methods::LINK.or(ASK).or(TUNNEL))),
     // tunnels, by the methods' names
     Def { note: "as `tunnel-mode`", ..one(Key::Kind, "mode", Methods::ALL) },
     Def { note: "as `tunnel-remote`", ..one(Key::Kind, "endpoint", Methods::ALL) },

@@ -15,7 +15,7 @@ use crate::model::Stanza;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
-/// More than this many scripts of a phase are not looked at: every stanza has them all.
+/// More than this many scripts of a phase, or patterns of `no-scripts`, are not looked at: every stanza has them all.
 const MAX: usize = 256;
 
 /// The scripts of a namespace.
@@ -42,7 +42,7 @@ impl Scripts {
             post_down: of("post-down"),
             ..Stanza::default()
         };
-        Self { all, without: words.flatten().map(|word: &Word| Glob::new(&word.value)).collect() }
+        Self { all, without: words.flatten().take(MAX).map(|word: &Word| Glob::new(&word.value)).collect() }
     }
 
     /// Whether any runs for a logical name.
