@@ -2,7 +2,7 @@
 //!
 //! A case is a folder under `tests/fixtures/config/`: a root with `etc/netns/web/network/interfaces` and whatever else
 //! it needs, and `machine`, what the configuration sees of the machine: `link NAME [VARIABLE=VALUE]…` and
-//! `altname ALTNAME NAME`, `map SCRIPT ARGUMENT OUTPUT`, and `programs NAME…`, which are installed. `expected.txt` is what
+//! `altname ALTNAME NAME`, `uplink NETNS inet|inet6 LINK`, `map SCRIPT ARGUMENT OUTPUT`, and `programs NAME…`, which are installed. `expected.txt` is what
 //! there is to say, then what is desired.
 //! `UPDATE_EXPECT=1 cargo test --test config` writes it anew.
 
@@ -20,6 +20,8 @@ struct Machine {
     links: Vec<(LinkName, BTreeMap<String, String>)>,
     altnames: Vec<(String, LinkName)>,
     scripts: BTreeMap<(String, String), String>,
+    /// The links of default routes, by namespace and whether for IPv6.
+    uplinks: BTreeMap<(String, bool), LinkName>,
     /// Every program when none is named.
     programs: Vec<String>,
 }
@@ -39,6 +41,9 @@ impl Machine {
                 ["altname", altname, name] => machine.altnames.push((altname.to_owned(), name.parse().unwrap())),
                 ["map", script, argument, ref output @ ..] => {
                     machine.scripts.insert((script.to_owned(), argument.to_owned()), output.join("\n"));
+                }
+                ["uplink", netns, family, link] => {
+                    machine.uplinks.insert((netns.to_owned(), family == "inet6"), link.parse().unwrap());
                 }
                 [] => {}
                 _ => panic!("machine: {line}"),
@@ -63,6 +68,10 @@ impl Surroundings for Machine {
 
     fn by_altname(&self, name: &str) -> Option<LinkName> {
         self.altnames.iter().find(|(altname, _)| altname == name).map(|(_, link)| *link)
+    }
+
+    fn uplink(&self, netns: &NetnsName, ipv6: bool) -> Option<LinkName> {
+        self.uplinks.get(&(netns.to_string(), ipv6)).copied()
     }
 
     fn map(&self, script: &str, argument: &str, lines: &[String]) -> Result<String, String> {
@@ -106,6 +115,12 @@ fn render_desired(text: &mut String, desired: &Desired) -> std::fmt::Result {
     }
     for (netns, rule) in &desired.rules {
         writeln!(text, "rule of {netns} {}", serde_json::to_string(rule).unwrap())?;
+    }
+    for (netns, key, value) in &desired.sysctls {
+        writeln!(text, "sysctl of {netns} {key} = {value}")?;
+    }
+    if !desired.uses.is_empty() {
+        writeln!(text, "uses {}", desired.uses.iter().map(NetnsName::as_str).collect::<Vec<_>>().join(" "))?;
     }
     desired.resolv.to_string().lines().try_for_each(|line| writeln!(text, "resolv.conf: {line}"))?;
     if desired.scripts != Stanza::default() {

@@ -47,7 +47,7 @@ fn with_address(mut link: DesiredLink, address: &str) -> DesiredLink {
 
 fn desired(links: Vec<DesiredLink>) -> Desired {
     let (resolv, scripts) = Default::default();
-    Desired { netns: name("web"), links, rules: Vec::new(), sysctls: Vec::new(), resolv, scripts }
+    Desired { netns: name("web"), links, rules: Vec::new(), sysctls: Vec::new(), uses: [].into(), resolv, scripts }
 }
 
 #[track_caller]

@@ -2,8 +2,9 @@
 //!
 //! | file | |
 //! |---|---|
-//! | `/etc/netns/NAME/network/interfaces` | must be there |
+//! | `/etc/netns/NAME/network/interfaces` | must be there, unless others put links into the namespace |
 //! | `/etc/netns/NAME/network/links` | `link-netns` lines and the `iface` stanzas of the host's ends |
+//! | `/etc/netns/NAME/network/xfrm` | IPsec's links: see [`xfrm`](super::xfrm) |
 //! | `/etc/network/interfaces` | the host's: the same lines; the rest is not our business, nor are its mistakes |
 
 use super::inherit::Ifaces;
@@ -31,7 +32,14 @@ pub(super) struct Sources {
 
 impl Sources {
     /// Reads them, and reports the mistakes of the first two.
-    pub fn read(inner: &dyn Files, host: &dyn Files, netns: &NetnsName, report: &mut Report) -> Self {
+    /// `optional` says whether the first may be missing.
+    pub fn read(
+        inner: &dyn Files,
+        host: &dyn Files,
+        netns: &NetnsName,
+        optional: impl Fn() -> bool,
+        report: &mut Report,
+    ) -> Self {
         let folder = Path::new("/etc/netns").join(netns.as_str()).join("network");
         let main = folder.join("interfaces");
         let sources = Self {
@@ -39,7 +47,9 @@ impl Sources {
             links: parse(&folder.join("links"), inner),
             host: parse(Path::new(HOST_FILE), host),
         };
-        if sources.inner.missing {
+        if sources.inner.missing && optional() {
+            log::debug!("there is no {}: nothing but lo is in {netns} of its own", inner.place(&main).display());
+        } else if sources.inner.missing {
             let message = format!("there is no {}", inner.place(&main).display());
             let help =
                 format!("write what `{netns}` shall have into it, such as `auto eth0` and `iface eth0 inet static`");

@@ -14,7 +14,7 @@ use super::scripts::Scripts;
 use super::select::{self, Machine, Renames};
 use super::surroundings::{Surroundings, Watched};
 use super::value::shown;
-use super::{conflicts, dhcp};
+use super::{conflicts, dhcp, xfrm};
 use crate::interfaces::Files as FileAccess;
 use crate::interfaces::diagnostic::{Diagnostic, Severity, Span};
 use crate::interfaces::files::OsFiles;
@@ -71,7 +71,7 @@ pub fn load_from(
     surroundings: &dyn Surroundings,
 ) -> Loaded {
     let mut report = Report::default();
-    let sources = Sources::read(access, host, netns, &mut report);
+    let sources = Sources::read(access, host, netns, || surroundings.is_used_by_others(), &mut report);
     let machine = Machine::new(surroundings);
     let pairs = pairs::pairs(&sources, netns, &mut report);
     let ifaces = Ifaces::new(&sources.inner.stanzas);
@@ -102,9 +102,15 @@ pub fn load_from(
     members::resolve(&mut drafts, &machine, &mut report);
     conflicts::resolve(&mut drafts, &mut report);
     dhcp::check_single(&drafts, &mut report);
-    let spans = drafts.iter().filter_map(|draft| Some((draft.place.clone(), draft.span.clone()?))).collect();
-    let desired = Desired { resolv, scripts: scripts.for_all(), ..finish(netns, drafts, &machine, &mut report) };
-    let paths = sources.paths();
+    let mut spans: BTreeMap<Place, Span> =
+        drafts.iter().filter_map(|draft| Some((draft.place.clone(), draft.span.clone()?))).collect();
+    let mut desired = Desired { resolv, scripts: scripts.for_all(), ..finish(netns, drafts, &machine, &mut report) };
+    let mut paths = sources.paths();
+    let around = xfrm::Around { access, service: netns, links: &desired.links, machine: &machine };
+    let xfrm = xfrm::read(&around, &mut report);
+    paths.extend(xfrm.path.clone());
+    spans.extend(xfrm.spans.clone());
+    xfrm.add_to(&mut desired);
     let desired = Some(desired).filter(|_| !report.has_errors());
     Loaded { desired, diagnostics: report.finish(&paths), spans, awaited, files: paths, inputs: None }
 }
@@ -174,7 +180,7 @@ fn finish(netns: &NetnsName, drafts: Vec<Draft<'_>>, machine: &Machine<'_>, repo
         .collect();
     let links = drafts.into_iter().zip(mtus).map(|(draft, mtu)| draft.finish(mtu, report)).collect();
     let (resolv, scripts) = (Resolv::default(), crate::model::Stanza::default());
-    Desired { netns: netns.clone(), links, rules, sysctls: Vec::new(), resolv, scripts }
+    Desired { netns: netns.clone(), links, rules, sysctls: Vec::new(), uses: BTreeSet::new(), resolv, scripts }
 }
 
 /// The links of the host that must be there before the namespace can be made: those that move in, and those that

@@ -5,10 +5,10 @@
 //!          options ─┤                 │
 //! select, mapping ──┼─▶ assemble ─▶ stanza ─▶ draft ─▶ members ─▶ conflicts ─▶ Desired
 //! pairs ────────────┤      │
-//! kind, ports ──────┴─▶ depend
+//! kind, ports ──────┴─▶ depend              ini ─▶ xfrm ─┘
 //! ```
 //!
-//! `kind` says what a link is and reads the options of its kind, `depend` finds on which others it stands, `members` what
+//! `xfrm` reads the file of that name, in view of the links that there are then. `kind` says what a link is and reads the options of its kind, `depend` finds on which others it stands, `members` what
 //! ports are to their masters.
 //!
 //! Debian's ifupdown is the reference. Nothing here touches the machine but to read the files; what else the meaning
@@ -55,6 +55,7 @@ mod guess;
 mod inet;
 mod inet6;
 mod inherit;
+mod ini;
 mod inputs;
 mod kind;
 mod link_options;
@@ -79,6 +80,7 @@ mod surroundings;
 mod table;
 mod tunnel;
 mod value;
+mod xfrm;
 
 pub use files::list;
 pub use inputs::Input;

@@ -1,6 +1,6 @@
 //! The questions that a configuration asks of the machine: which links there are, and what a mapping script answers.
 
-use crate::model::LinkName;
+use crate::model::{LinkName, NetnsName};
 use std::cell::Cell;
 
 /// What the meaning of the files depends on beside the files.
@@ -17,6 +17,21 @@ pub trait Surroundings {
     /// The link that has a name for an alternative one; none if a link is called so.
     fn by_altname(&self, _: &str) -> Option<LinkName> {
         None
+    }
+
+    /// The link of a namespace's default route: as it is, or else as the files of that namespace will have it.
+    fn uplink(&self, _: &NetnsName, _ipv6: bool) -> Option<LinkName> {
+        None
+    }
+
+    /// The MTU of a link that is inside already.
+    fn mtu_inside(&self, _: &LinkName) -> Option<u32> {
+        None
+    }
+
+    /// Whether links of other namespaces' files are put into this one, so that it needs no file of its own.
+    fn is_used_by_others(&self) -> bool {
+        false
     }
 
     /// Runs the script of a `mapping` stanza with one argument and lines for its standard input. What it prints, or
@@ -61,6 +76,21 @@ impl Surroundings for Watched<'_> {
         // Every name is asked for; only a link that is found makes a difference.
         self.asked.set(self.asked.get() || link.is_some());
         link
+    }
+
+    fn uplink(&self, netns: &NetnsName, ipv6: bool) -> Option<LinkName> {
+        self.asked.set(true);
+        self.surroundings.uplink(netns, ipv6)
+    }
+
+    fn mtu_inside(&self, link: &LinkName) -> Option<u32> {
+        self.asked.set(true);
+        self.surroundings.mtu_inside(link)
+    }
+
+    fn is_used_by_others(&self) -> bool {
+        self.asked.set(true);
+        self.surroundings.is_used_by_others()
     }
 
     fn map(&self, script: &str, argument: &str, lines: &[String]) -> Result<String, String> {

@@ -1,8 +1,8 @@
 //! Operations on links: made, set, moved. What each may mean depends on those before it, so they are asked for one by one.
 //!
 //! A link is made in the namespace that holds what it stands on, and put into its own by the same request. The kernel's IP
-//! tunnels are the exception: they would send their outer packets from the namespace that they are put into, or not, as
-//! the version has it. So they are made first and moved then, which means the same to all.
+//! tunnels and XFRM interfaces are the exception: they would send their outer packets from the namespace that they are put
+//! into, or not, as the version has it. So they are made first and moved then, which means the same to all.
 //!
 //! Must not know: why.
 
@@ -26,7 +26,7 @@ impl Kernel {
             Kind::Virtual(v) if matches!(v.kind, VirtualKind::Tun | VirtualKind::Tap) => {
                 return tun::create(self.namespace(&place.netns)?, place.link, v);
             }
-            Kind::Virtual(v) if v.kind.is_ip_tunnel() && at != place.netns => self.add_and_move(place, &at, v),
+            Kind::Virtual(v) if v.kind.is_moved_after_birth() && at != place.netns => self.add_and_move(place, &at, v),
             Kind::Virtual(v) => self.add_virtual(place, &at, v),
             kind => self.add_tied(place, &at, kind),
         };
@@ -77,7 +77,7 @@ impl Kernel {
         self.ask_about_links(at, &request)
     }
 
-    /// Makes a tunnel where its outer packets travel, and moves it to its place.
+    /// Makes a tunnel or an XFRM interface where its outer packets travel, and moves it to its place.
     fn add_and_move(&mut self, place: &Place, at: &Netns, v: &Virtual) -> Result<(), Error> {
         let born = Place::new(at.clone(), place.link);
         self.add_virtual(&born, at, v)?;

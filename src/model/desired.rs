@@ -4,6 +4,7 @@ use super::{
     Address, Dhcp, Link, LinkName, Netns, NetnsName, NetnsState, Place, Protocol, Resolv, Route, Rule, State, Sysctl,
 };
 use serde::{Deserialize, Serialize};
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -18,6 +19,9 @@ pub struct Desired {
     pub rules: Vec<(Netns, Rule)>,
     /// Settings of whole namespaces, such as forwarding.
     pub sysctls: Vec<(Netns, Sysctl, String)>,
+    /// Namespaces beside its own that links of its are put into. Each has files of its own, and other users perhaps.
+    #[serde(default)]
+    pub uses: BTreeSet<NetnsName>,
     /// Name servers and search domains of the files, those of leases not among them.
     #[serde(default)]
     pub resolv: Resolv,
@@ -145,6 +149,11 @@ impl Desired {
         vec![Netns::Named(self.netns.clone())]
     }
 
+    /// Whether a namespace is one of those in [`Self::uses`].
+    pub fn uses(&self, netns: &Netns) -> bool {
+        netns.name().is_some_and(|name| self.uses.contains(name))
+    }
+
     /// The state that satisfies it.
     pub fn state(&self) -> State {
         let mut state = State::default();
@@ -183,6 +192,9 @@ pub struct Owned {
     pub before: NetnsState,
     /// Links that this program made, wherever they are.
     pub made: Vec<Place>,
+    /// The settings of the namespaces in [`Desired::uses`] as they were.
+    #[serde(default)]
+    pub elsewhere: BTreeMap<Netns, BTreeMap<Sysctl, String>>,
 }
 
 /// A link that moved from the host into a namespace.

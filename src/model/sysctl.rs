@@ -20,6 +20,16 @@ impl Sysctl {
         Self(format!("net/ipv4/conf/{link}/{name}"))
     }
 
+    /// `net/ipv4/conf/all/NAME`, which is for all links of a namespace.
+    pub fn ipv4_of_all(name: &str) -> Self {
+        Self(format!("net/ipv4/conf/all/{name}"))
+    }
+
+    /// `net/ipv6/conf/all/NAME`, which is for all links of a namespace.
+    pub fn ipv6_of_all(name: &str) -> Self {
+        Self(format!("net/ipv6/conf/all/{name}"))
+    }
+
     /// The path below `/proc/sys`.
     pub fn path(&self) -> &str {
         &self.0

@@ -24,6 +24,7 @@
 //! | ipip | parent (`dev`) or none; all†: `local` `remote` IPv4, `ttl` `tos` `pmtudisc` `fwmark`, `mode` any (0) ipip (4) mplsip (137) (ipip if not given) |
 //! | sit | the same with `mode` any (0) ipip (4) ip6ip (41) mplsip (137) (ip6ip if not given), `ttl` 0 if not given, `isatap` 1 |
 //! | ip6tnl | parent (`dev`) or none; all†: `local` `remote` IPv6, `hoplimit` (also as ttl; 64 if not given), `encaplimit` (4 if not given), `mode` any (0) ipip6 (4) ip6ip6 (41), `fwmark` |
+//! | xfrm | parent (`dev`), the device that may take over IPsec, or none; `if_id`† 1..4294967295, by which IPsec's states and policies know it |
 //! | tun, tap | all†: `user` uid, `group` gid, `multi_queue` `pi` `vnet_hdr` 1 |
 //! | port of a bridge | `cost` 1..65535, `priority` 0..63, `hairpin` `guard` `root_block` `fastleave` `learning` `flood` `mcast_flood` `bcast_flood` `mcast_to_unicast` `proxy_arp` `proxy_arp_wifi` `neigh_suppress` `vlan_tunnel` `isolated` `locked` 0\|1, `mcast_router` 0..2, `group_fwd_mask` |
 //! | port of a bond | `queue_id` 0..65535, `prio` |
@@ -48,7 +49,7 @@ pub struct Virtual {
     /// namespace, and is then where a tunnel's outer packets travel.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub parent: Option<Place>,
-    /// For WireGuard and tunnels without a parent: where the outer packets travel, if not in the namespace that the link is in.
+    /// For WireGuard, XFRM interfaces and tunnels without a parent: where the outer packets travel, if not in the namespace that the link is in.
     /// The link is made there and put into its own. Not known of a link that was seen.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub birth: Option<Netns>,
@@ -78,13 +79,14 @@ pub enum VirtualKind {
     Sit,
     Ip6tnl,
     Wireguard,
+    Xfrm,
     Tun,
     Tap,
 }
 
 impl VirtualKind {
     /// Every kind.
-    pub const ALL: [VirtualKind; 18] = [
+    pub const ALL: [VirtualKind; 19] = [
         Self::Bridge,
         Self::Bond,
         Self::Dummy,
@@ -101,6 +103,7 @@ impl VirtualKind {
         Self::Sit,
         Self::Ip6tnl,
         Self::Wireguard,
+        Self::Xfrm,
         Self::Tun,
         Self::Tap,
     ];
@@ -124,6 +127,7 @@ impl VirtualKind {
             Self::Sit => "sit",
             Self::Ip6tnl => "ip6tnl",
             Self::Wireguard => "wireguard",
+            Self::Xfrm => "xfrm",
             Self::Tun => "tun",
             Self::Tap => "tap",
         }
@@ -136,7 +140,7 @@ impl VirtualKind {
 
     /// Whether its parent is an option of its own (`dev`) rather than what it is made on (`link`).
     pub fn names_parent_as_dev(self) -> bool {
-        self == Self::Vxlan || self.is_ip_tunnel()
+        self == Self::Vxlan || self == Self::Xfrm || self.is_ip_tunnel()
     }
 
     /// Whether it is one of the tunnels of the kernel's `ip_tunnel` and `ip6_tunnel`. Outer packets of these travel in the namespace
@@ -146,6 +150,13 @@ impl VirtualKind {
             self,
             Self::Gre | Self::Gretap | Self::Ip6gre | Self::Ip6gretap | Self::Ipip | Self::Sit | Self::Ip6tnl
         )
+    }
+
+    /// Whether one that shall live elsewhere is made where its outer packets travel, and moved then. An XFRM interface is bound to
+    /// the namespace that it was first in for good: that is where IPsec's states and policies are looked up
+    /// (`net/xfrm/xfrm_interface_core.c`).
+    pub fn is_moved_after_birth(self) -> bool {
+        self == Self::Xfrm || self.is_ip_tunnel()
     }
 
     /// Whether it goes when its parent goes.

@@ -10,7 +10,7 @@ use super::op::{Op, Phase, Plan};
 use super::order::order;
 use super::retire::retire_unwanted;
 use super::tables::Tables;
-use super::{Problem, retire};
+use super::{Problem, retire, shared};
 use crate::model::{Desired, DesiredLink, Dhcp, Kind, Netns, Owned, Place, Presence, Rule, State, Virtual};
 use std::collections::BTreeSet;
 
@@ -18,6 +18,7 @@ use std::collections::BTreeSet;
 pub fn converge(current: State, desired: &Desired, owned: Option<&Owned>) -> Result<Plan, Vec<Problem>> {
     let ordered = order(&desired.links)?;
     let mut draft = Draft::new(current);
+    draft.problems = shared::missing(&draft, desired);
     for netns in desired.made_netns() {
         if let Some(name) = netns.name().filter(|_| !draft.now.netns.contains_key(&netns)) {
             draft.push(Op::AddNetns(name.clone()));
@@ -61,6 +62,9 @@ pub fn converge(current: State, desired: &Desired, owned: Option<&Owned>) -> Res
     draft.finish_waits();
     rules(&mut draft, desired, owned);
     tables.drop_obsolete(&mut draft);
+    if let Some(owned) = owned {
+        shared::restore_settings(&mut draft, owned, Some(desired));
+    }
     if !same_for_all {
         draft.run_for_all(&all, &desired.scripts, Phase::PostUp);
     }

@@ -17,6 +17,7 @@ mod order;
 mod own;
 mod problem;
 mod retire;
+mod shared;
 mod simulate;
 mod tables;
 mod teardown;
@@ -24,7 +25,7 @@ mod text;
 
 pub use converge::converge;
 pub use op::{Asking, Command, LinkSetting, Op, Phase, Plan, VlanRange};
-pub use own::{own, settle};
+pub use own::{own, own_elsewhere, settle};
 pub use problem::Problem;
 pub use simulate::simulate;
 pub use teardown::teardown;

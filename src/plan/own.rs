@@ -1,7 +1,8 @@
 //! The record that a plan makes necessary, worked out before the plan is carried out.
 
 use super::op::{Op, Plan};
-use crate::model::{Desired, LinkName, Netns, NetnsState, Owned, Place, Presence, Taken};
+use crate::model::{Desired, LinkName, Netns, NetnsState, Owned, Place, Presence, State, Taken};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// What this program will answer for once `plan` is begun, which was made for a `host` as it is now and `desired`.
@@ -11,7 +12,13 @@ use std::sync::Arc;
 pub fn own(host: &NetnsState, desired: Arc<Desired>, plan: &Plan, previous: Option<Owned>) -> Owned {
     let mut owned = match previous {
         Some(previous) => Owned { desired, ..previous },
-        None => Owned { desired, taken: Vec::new(), before: NetnsState::default(), made: Vec::new() },
+        None => Owned {
+            desired,
+            taken: Vec::new(),
+            before: NetnsState::default(),
+            made: Vec::new(),
+            elsewhere: BTreeMap::new(),
+        },
     };
     for op in &plan.ops {
         match op {
@@ -45,11 +52,28 @@ pub fn own(host: &NetnsState, desired: Arc<Desired>, plan: &Plan, previous: Opti
     owned
 }
 
+/// Adds what the settings that `owned` asks for are before they are changed, in namespaces that it uses.
+///
+/// `others` use them too, perhaps. What one of them has changed already was something else before, which is what the last one
+/// of all restores.
+pub fn own_elsewhere(owned: &mut Owned, current: &State, others: &[Owned]) {
+    let desired = Arc::clone(&owned.desired);
+    for (netns, key, _) in desired.sysctls.iter().filter(|(netns, ..)| desired.uses(netns)) {
+        let of_other = others.iter().find_map(|other| other.elsewhere.get(netns)?.get(key));
+        let now = || current.netns.get(netns)?.sysctls.get(key);
+        if let Some(value) = of_other.or_else(now) {
+            let settings = owned.elsewhere.entry(netns.clone()).or_default();
+            settings.entry(key.clone()).or_insert_with(|| value.clone());
+        }
+    }
+}
+
 /// What is no longer this program's once a plan was carried out: links that went back or were deleted.
 pub fn settle(owned: &mut Owned) {
     let desired = &owned.desired;
     owned.taken.retain(|t| desired.link(&t.place).is_some());
     owned.made.retain(|place| desired.link(place).is_some());
+    owned.elsewhere.retain(|netns, _| desired.uses(netns));
 }
 
 fn remember_made(made: &mut Vec<Place>, place: &Place) {

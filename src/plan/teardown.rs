@@ -3,6 +3,7 @@
 use super::mend::Draft;
 use super::op::{Op, Phase, Plan};
 use super::retire::{delete, down_commands, evict, give_back, restore};
+use super::shared;
 use crate::model::{Netns, Owned, Place, Presence, State};
 
 /// What undoes a start, finished or not, whatever became of the files.
@@ -36,12 +37,13 @@ pub fn teardown(current: State, owned: &Owned) -> Plan {
     for link in owned.desired.links.iter().filter(|l| l.presence == Presence::Borrowed) {
         restore(&mut draft, &link.place, &owned.before);
     }
-    for (netns, rule) in owned.desired.rules.iter().filter(|(n, _)| *n == Netns::Host) {
+    for (netns, rule) in owned.desired.rules.iter().filter(|(n, _)| *n != all) {
         if draft.now.netns.get(netns).is_some_and(|n| n.rules.contains(rule)) {
             draft.push(Op::DeleteRule { netns: netns.clone(), rule: rule.clone() });
         }
     }
     restore_settings(&mut draft, owned);
+    shared::restore_settings(&mut draft, owned, None);
     for netns in owned.desired.made_netns() {
         evict(&mut draft, &netns);
         if let Some(name) = netns.name().filter(|_| draft.now.netns.contains_key(&netns)) {

@@ -7,9 +7,10 @@
 //! - `desired-DIGEST.json`, what was applied. It may hold many thousands of routes, so it is only read by who needs it: a
 //!   reload that finds the digest of its files there knows what was applied without reading it.
 
-use crate::model::{Desired, NetnsName, NetnsState, Owned, Place, Taken};
+use crate::model::{Desired, Netns, NetnsName, NetnsState, Owned, Place, Sysctl, Taken};
 use anyhow::{Context, Result, bail};
 use serde::{Deserialize, Serialize};
+use std::collections::{BTreeMap, BTreeSet};
 use std::hash::{Hash, Hasher};
 use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
@@ -32,6 +33,15 @@ pub struct Record {
     pub progress: Progress,
     /// Device and inode of the namespace (`stat(2)` of its file, see namespaces(7)), by which it is known again.
     pub identity: Option<(u64, u64)>,
+    /// Whose links are in it or are to be; its own name is among them while it is up for its own sake.
+    #[serde(default)]
+    pub users: BTreeSet<NetnsName>,
+    /// The namespaces whose records name this one among their users.
+    #[serde(default)]
+    pub uses: BTreeSet<NetnsName>,
+    /// Nobody needs it any more; only its name is left, for whoever can take it away.
+    #[serde(default)]
+    pub abandoned: bool,
     /// What it answers for; none before anything but the namespace was made.
     answers: Option<Answers>,
 }
@@ -43,6 +53,8 @@ struct Answers {
     taken: Vec<Taken>,
     before: NetnsState,
     made: Vec<Place>,
+    #[serde(default)]
+    elsewhere: BTreeMap<Netns, BTreeMap<Sysctl, String>>,
 }
 
 /// How far a start came.
@@ -63,7 +75,15 @@ impl Record {
 
     /// A record of a namespace with nothing in it.
     pub fn created(identity: Option<(u64, u64)>) -> Self {
-        Self { version: Self::VERSION, progress: Progress::Created, identity, answers: None }
+        Self {
+            version: Self::VERSION,
+            progress: Progress::Created,
+            identity,
+            users: BTreeSet::new(),
+            uses: BTreeSet::new(),
+            abandoned: false,
+            answers: None,
+        }
     }
 
     /// Reads the record of a namespace; none when there is none.
@@ -102,9 +122,8 @@ impl Record {
         if !known {
             write(netns, &file_of(&digest), &*owned.desired)?;
         }
-        let Owned { taken, before, made, .. } = owned;
-        let (taken, before, made) = (taken.clone(), before.clone(), made.clone());
-        self.answers = Some(Answers { digest, taken, before, made });
+        let Owned { taken, before, made, elsewhere, .. } = owned.clone();
+        self.answers = Some(Answers { digest, taken, before, made, elsewhere });
         self.write(netns)?;
         if let Some(old) = old {
             // The record no longer names it.
@@ -127,8 +146,8 @@ impl Record {
                 Arc::new(serde_json::from_slice(&text).with_context(|| format!("{} is damaged", path.display()))?)
             }
         };
-        let Answers { taken, before, made, .. } = answers.clone();
-        Ok(Some(Owned { desired, taken, before, made }))
+        let Answers { taken, before, made, elsewhere, .. } = answers.clone();
+        Ok(Some(Owned { desired, taken, before, made, elsewhere }))
     }
 
     /// Removes a namespace's record and its directory.

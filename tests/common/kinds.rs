@@ -36,6 +36,7 @@ pub fn has(kind: VirtualKind) -> bool {
     let script = match kind {
         VirtualKind::Tun | VirtualKind::Tap => format!("ip tuntap add dev x mode {name}"),
         VirtualKind::Vxlan => format!("ip link add name x type {name} id 1 dstport 4789"),
+        VirtualKind::Xfrm => format!("ip link add name x type {name} if_id 1"),
         VirtualKind::Vrf => format!("ip link add name x type {name} table 5"),
         kind if kind.needs_parent() => format!("{parent} {name}"),
         kind if kind.is_ip_tunnel() && name.contains('6') => {

@@ -217,7 +217,7 @@ pub fn world(has: Features) -> impl Strategy<Value = World> {
         let mut links = [vec![lo], taken, pairs].concat();
         layers.over(&mut links);
         let (resolv, scripts) = (Resolv::default(), Stanza::default());
-        let desired = Desired { netns: netns(), links, rules, sysctls: Vec::new(), resolv, scripts };
+        let desired = Desired { netns: netns(), links, rules, sysctls: Vec::new(), uses: [].into(), resolv, scripts };
         World { host: host(nics), desired }
     })
 }

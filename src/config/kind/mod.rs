@@ -140,6 +140,8 @@ fn made<'a>(
             made.birth = wireguard::birth(&mut reader);
             made.wireguard = wireguard::read(link, &mut reader, files).map(Box::new);
         }
+        // Its file says what it is.
+        VirtualKind::Xfrm => {}
         VirtualKind::Gre
         | VirtualKind::Gretap
         | VirtualKind::Ip6gre
@@ -209,13 +211,18 @@ fn makers(settled: &Settled<'_>) -> Result<Vec<Maker>, Diagnostic> {
 fn link_type(word: Part<'_>) -> Result<Option<Making>, Diagnostic> {
     let kind = VirtualKind::ALL.into_iter().find(|kind| kind.as_str() == word.text);
     match (kind, word.text) {
+        (Some(VirtualKind::Xfrm), _) => {
+            let help = "a section of the file `xfrm` beside this one makes it, with its IfId and Prefixes";
+            Err(word.is_not("a kind of link that `interfaces` makes").help(help))
+        }
         (Some(kind), _) => Ok(Some(Making::Virtual(kind))),
         (None, "veth") => Ok(Some(Making::Pair)),
         (None, "vlan") => Ok(Some(Making::Vlan)),
         // ifupdown2's word for what exists.
         (None, "ether") => Ok(None),
         (None, _) => {
-            let kinds: Vec<&str> = VirtualKind::ALL.iter().map(|kind| kind.as_str()).collect();
+            let all = VirtualKind::ALL.iter().filter(|kind| **kind != VirtualKind::Xfrm);
+            let kinds: Vec<&str> = all.map(|kind| kind.as_str()).collect();
             let help = format!("kinds are veth, vlan, {}", kinds.join(", "));
             Err(word.is_not("a kind of link that can be made").help(help))
         }

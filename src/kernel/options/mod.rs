@@ -52,6 +52,7 @@ pub(super) fn encode_port(port: PortOf, options: &LinkOptions) -> Result<Vec<u8>
 pub(super) fn parent_attribute(kind: VirtualKind) -> Option<u16> {
     match kind {
         VirtualKind::Vxlan => Some(tables::IFLA_VXLAN_LINK),
+        VirtualKind::Xfrm => Some(tables::IFLA_XFRM_LINK),
         kind if kind.is_ip_tunnel() => Some(tables::IFLA_TUNNEL_LINK),
         _ => None,
     }

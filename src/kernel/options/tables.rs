@@ -8,6 +8,8 @@ use crate::model::{PortOf, VirtualKind};
 pub(super) const IFLA_VXLAN_LINK: u16 = 3;
 /// `IFLA_GRE_LINK` and `IFLA_IPTUN_LINK`.
 pub(super) const IFLA_TUNNEL_LINK: u16 = 1;
+/// `IFLA_XFRM_LINK`.
+pub(super) const IFLA_XFRM_LINK: u16 = 1;
 
 const V4: Wire = Wire::Ip(Family::V4, None);
 const V6: Wire = Wire::Ip(Family::V6, None);
@@ -222,6 +224,9 @@ const IP6TNL: &[Row] = &[
     row("fwmark", 20, Wire::U32),
 ];
 
+/// `IFLA_XFRM_*`.
+const XFRM: &[Row] = &[row("if_id", 2, Wire::U32)];
+
 /// `IFLA_TUN_*`. Only read: the kernel makes none by netlink (see [`tun`](super::super::tun)).
 const TUN: &[Row] = &[
     row("user", 1, Wire::U32),
@@ -245,6 +250,7 @@ pub(super) fn of(kind: VirtualKind) -> &'static [Row] {
         VirtualKind::Ipip => IPIP,
         VirtualKind::Sit => SIT,
         VirtualKind::Ip6tnl => IP6TNL,
+        VirtualKind::Xfrm => XFRM,
         VirtualKind::Tun | VirtualKind::Tap => TUN,
     }
 }

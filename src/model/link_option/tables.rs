@@ -243,6 +243,9 @@ const IP6TNL: &[LinkOption] = &[
     never("fwmark", Shape::Number(U32)),
 ];
 
+/// `IFLA_XFRM_*`.
+const XFRM: &[LinkOption] = &[never("if_id", Shape::Number(U32))];
+
 /// `ip tuntap` (`linux/if_tun.h`).
 const TUN: &[LinkOption] = &[
     never("user", Shape::Number(U32 - 1)),
@@ -266,6 +269,7 @@ pub(super) fn of(kind: VirtualKind) -> &'static [LinkOption] {
         VirtualKind::Ipip => IPIP,
         VirtualKind::Sit => SIT,
         VirtualKind::Ip6tnl => IP6TNL,
+        VirtualKind::Xfrm => XFRM,
         VirtualKind::Tun | VirtualKind::Tap => TUN,
     }
 }

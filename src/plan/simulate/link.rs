@@ -21,7 +21,7 @@ pub(super) fn add_link(state: &mut State, place: &Place, kind: &Kind) {
             let parent = v.parent.as_ref().and_then(|p| state.link(p));
             let (mtu, mac) = match v.kind {
                 VirtualKind::Bridge | VirtualKind::Bond | VirtualKind::Dummy => (Some(1500), None),
-                VirtualKind::Tun | VirtualKind::Tap => (Some(1500), None),
+                VirtualKind::Xfrm | VirtualKind::Tun | VirtualKind::Tap => (Some(1500), None),
                 VirtualKind::Wireguard => (Some(1420), None),
                 VirtualKind::Macvlan | VirtualKind::Macvtap => (parent.and_then(|p| p.mtu), None),
                 VirtualKind::Ipvlan => (parent.and_then(|p| p.mtu), parent.and_then(|p| p.mac)),

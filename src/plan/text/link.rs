@@ -27,7 +27,7 @@ pub(super) fn write_add_link(f: &mut fmt::Formatter<'_>, place: &Place, kind: &K
             write!(f, "{} tuntap add dev {name} mode {}", Ip(&place.netns), v.kind.as_str())?;
             write_options(f, v.kind.options(), &v.options)
         }
-        Kind::Virtual(v) if v.kind.is_ip_tunnel() && *at != place.netns => {
+        Kind::Virtual(v) if v.kind.is_moved_after_birth() && *at != place.netns => {
             write_virtual(f, place, at, &Inside { at, to: at }, v)?;
             write!(f, " && {ip} link set dev {name}{inside}")
         }

@@ -1,0 +1,45 @@
+//! Namespaces that a service uses beside its own: what it does there, others may do too.
+
+use super::Problem;
+use super::mend::Draft;
+use super::op::{Op, Plan};
+use crate::model::{Desired, Netns, Owned};
+use std::sync::Arc;
+
+impl Plan {
+    /// Leaves what `others` still ask for of namespaces that they use: a rule or a setting is there once, for all.
+    pub fn spare(&mut self, others: &[Arc<Desired>]) {
+        let wanted = |op: &Op| {
+            others.iter().any(|other| match op {
+                Op::DeleteRule { netns, rule } => other.rules.iter().any(|(n, r)| n == netns && r == rule),
+                Op::SetSysctl { netns, key, .. } => other.sysctls.iter().any(|(n, k, _)| n == netns && k == key),
+                _ => false,
+            })
+        };
+        self.ops.retain(|op| !wanted(op));
+    }
+}
+
+/// Namespaces that are used and not there; whoever makes them comes first.
+pub(super) fn missing(draft: &Draft, desired: &Desired) -> Vec<Problem> {
+    let gone = desired.uses.iter().map(|name| Netns::Named(name.clone()));
+    let gone = gone.filter(|netns| !draft.now.netns.contains_key(netns));
+    let problem = |netns: Netns| {
+        let link = desired.links.iter().find(|link| link.place.netns == netns)?;
+        Some(Problem::new(&link.place, format!("there is no namespace {netns} for {}", link.place.link)))
+    };
+    gone.filter_map(problem).collect()
+}
+
+/// The settings of those namespaces that `still` does not ask for, as they were.
+pub(super) fn restore_settings(draft: &mut Draft, owned: &Owned, still: Option<&Desired>) {
+    for (netns, settings) in &owned.elsewhere {
+        let Some(now) = draft.now.netns.get(netns).map(|netns| netns.sysctls.clone()) else { continue };
+        for (key, value) in settings {
+            let kept = still.is_some_and(|still| still.sysctls.iter().any(|(n, k, _)| n == netns && k == key));
+            if !kept && now.get(key).is_some_and(|v| v != value) {
+                draft.push(Op::SetSysctl { netns: netns.clone(), key: key.clone(), value: value.clone() });
+            }
+        }
+    }
+}
