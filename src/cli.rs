@@ -39,13 +39,16 @@ pub enum Command {
     /// Make a namespace and configure it from /etc/netns/NAME/network/
     ///
     /// All or nothing: after a failure every link, route and file is back where it was. A namespace that is up already is
-    /// brought in line with the files, as by reload.
+    /// brought in line with the files, as by reload. Those that its `xfrm` file puts links into are started first.
     Start(Name),
     /// Give everything back and delete the namespace
     ///
-    /// Works from what was recorded when it was done, never from the configuration. Twice is as good as once.
+    /// Works from what was recorded when it was done, never from the configuration. Twice is as good as once. A namespace that
+    /// others have put links into stays until the last of them stops.
     Stop(Name),
     /// Apply the difference between the files and the kernel; services keep running
+    ///
+    /// Where others have rules for the uplink of this namespace (`BlockP2P`), they are reloaded too.
     Reload(Name),
     /// Only make the namespace, with nothing in it
     ///

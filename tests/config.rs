@@ -324,3 +324,57 @@ fn time_grows_with_the_file() {
         many(&|i| format!("auto v{i}\niface v{i} inet manual\n  vlan-raw-device v{}\n  vlan-id 1\n", i + 1), n)
     });
 }
+
+/// The rows between two marks of the README: a line of a file, and how it is told.
+fn mistakes_of_the_readme() -> Vec<(String, String)> {
+    let readme = include_str!("../README.md");
+    let table = readme.split("<!-- table: mistakes -->").nth(1).unwrap().split("<!-- end of table -->").next().unwrap();
+    let rows = table.lines().skip(3).filter_map(|row| {
+        let (line, told) = row.strip_prefix("| `")?.strip_suffix(" |")?.split_once("` | ")?;
+        Some((line.to_owned(), told.to_owned()))
+    });
+    rows.collect()
+}
+
+#[test]
+fn every_mistake_of_the_documentation_is_told_as_it_says() {
+    let rows = mistakes_of_the_readme();
+    assert!(rows.len() >= 15, "{} rows", rows.len());
+    for (line, told) in rows {
+        let root = Path::new(env!("CARGO_TARGET_TMPDIR")).join("config/xfrm-table");
+        let folder = root.join("etc/netns/strongswan/network");
+        fs::create_dir_all(&folder).unwrap();
+        fs::write(folder.join("interfaces"), "auto eth0\niface eth0 inet static\n address 192.0.2.10/24\n").unwrap();
+        let key = line.split_whitespace().next().unwrap();
+        let others = ["IfId = 17", "Prefixes = 10.2.0.0/16"].into_iter().filter(|other| !other.starts_with(key));
+        let text: String = ["[ipsec0]", &line].into_iter().chain(others).map(|line| format!("{line}\n")).collect();
+        fs::write(folder.join("xfrm"), &text).unwrap();
+        let loaded = config::load(&root, &"strongswan".parse().unwrap(), &Nothing);
+        let said: Vec<&str> = loaded.diagnostics.iter().map(|d| d.message.as_str()).collect();
+        assert!(said.contains(&told.as_str()), "{text}\nexpected: {told}\nsaid: {said:#?}");
+        let place = loaded.diagnostics[0].span.as_ref().unwrap();
+        assert_eq!(place.line, 2, "{text}: {said:#?}");
+        assert!(loaded.has_errors(), "{text}");
+    }
+}
+
+#[test]
+fn the_gateway_of_the_documentation_is_understood() {
+    let readme = include_str!("../README.md");
+    let root = Path::new(env!("CARGO_TARGET_TMPDIR")).join("config/xfrm-gateway");
+    let example =
+        readme.split("<!-- example: an IPsec gateway -->").nth(1).unwrap().split("<!-- end -->").next().unwrap();
+    for file in example.split("<!-- file: ").skip(1) {
+        let (path, rest) = file.split_once(" -->\n```\n").unwrap();
+        let path = root.join(path.trim_start_matches('/'));
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, rest.split("```").next().unwrap()).unwrap();
+    }
+    for name in ["strongswan", "tunnel", "warriors"] {
+        let loaded = config::load(&root, &name.parse().unwrap(), &Machine::read("uplink warriors inet eth2"));
+        assert!(loaded.diagnostics.is_empty(), "{:#?}", loaded.diagnostics);
+        let desired = loaded.desired.unwrap();
+        assert_eq!(desired.uses.len(), if name == "strongswan" { 2 } else { 0 });
+        assert_eq!(desired.rules.len(), if name == "strongswan" { 2 } else { 0 }, "both families");
+    }
+}

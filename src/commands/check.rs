@@ -1,12 +1,11 @@
 //! `check [NAME…]`: every mistake of all files, and what would be dangerous on this machine.
 
 use super::load::{diagnostic, read};
-use super::{Mistakes, look};
+use super::{Mistakes, look, shared};
 use crate::config::{self, Loaded};
 use crate::interfaces::diagnostic::{Diagnostic, Severity};
 use crate::kernel::netns;
 use crate::model::{Desired, LinkName, Netns, NetnsName, NetnsState, Place};
-use crate::plan::converge;
 use crate::system::journal;
 use crate::system::record::Record;
 use anyhow::Result;
@@ -25,7 +24,7 @@ pub fn check(root: &Path, names: &[NetnsName]) -> Result<()> {
         let mut loaded = read(root, name);
         let mut diagnostics = std::mem::take(&mut loaded.diagnostics);
         if let Some(desired) = loaded.desired.take().filter(|_| root == Path::new("/")) {
-            diagnostics.extend(against_the_machine(name, &Arc::new(desired), &loaded));
+            diagnostics.extend(against_the_machine(root, name, &Arc::new(desired), &loaded));
         }
         for d in &diagnostics {
             match d.severity {
@@ -52,7 +51,7 @@ fn plural(n: usize, word: &str) -> String {
 }
 
 /// What the files ask for against what there is: warnings, for a NIC may yet be plugged in.
-fn against_the_machine(name: &NetnsName, desired: &Arc<Desired>, loaded: &Loaded) -> Vec<Diagnostic> {
+fn against_the_machine(root: &Path, name: &NetnsName, desired: &Arc<Desired>, loaded: &Loaded) -> Vec<Diagnostic> {
     let record = Record::read(name).ok().flatten();
     let mut found = Vec::new();
     if netns::is_mounted(name) && !record.as_ref().is_some_and(|r| look::is_ours(name, r)) {
@@ -63,20 +62,22 @@ fn against_the_machine(name: &NetnsName, desired: &Arc<Desired>, loaded: &Loaded
         )));
     }
     let seen = record.as_ref().map_or(Ok(None), |r| r.owned(name, Some(desired))).and_then(|owned| {
-        let current = look::look(name, record.as_ref(), owned.as_ref(), Some(desired))?;
-        Ok((current.state, owned))
+        let mut current = look::look(name, record.as_ref(), owned.as_ref(), Some(desired))?.state;
+        shared::imagine(root, &mut current, desired)?;
+        Ok((current, owned))
     });
     let (current, owned) = match seen {
         Ok(seen) => seen,
         Err(e) => {
-            found.push(Diagnostic::warning_without_place(format!("the kernel could not be asked: {e:#}")));
+            found.push(Diagnostic::warning_without_place(format!("{e:#}")));
             return found;
         }
     };
     if let Some(host) = current.netns.get(&Netns::Host) {
         found.extend(dangers(host, desired, loaded));
     }
-    if let Err(problems) = converge(current, desired, owned.as_ref()) {
+    let others = shared::others(name, record.as_ref(), Some(desired));
+    if let Err(problems) = shared::converge(current, desired, owned.as_ref(), &others) {
         found.extend(problems.iter().map(|p| diagnostic(loaded, p, Severity::Warning)));
     }
     found

@@ -3,8 +3,10 @@
 use super::{Mistakes, Refused, look};
 use crate::config::{self, Loaded, Surroundings};
 use crate::interfaces::diagnostic::{Diagnostic, Severity};
-use crate::model::{Desired, LinkName, Netns, NetnsName};
+use crate::kernel;
+use crate::model::{Desired, Link, LinkName, Netns, NetnsName};
 use crate::plan::Problem;
+use crate::system::record::Record;
 use crate::system::{journal, programs};
 use anyhow::Result;
 use std::cell::OnceCell;
@@ -60,7 +62,13 @@ fn judge(mut loaded: Loaded) -> Result<(Arc<Desired>, Loaded)> {
 
 /// The files and everything that is to be said about them.
 pub(super) fn read(root: &Path, netns: &NetnsName) -> Loaded {
-    config::load(root, netns, &Machine { root, netns, links: OnceCell::new() })
+    let used = Record::read(netns).ok().flatten().is_some_and(|r| r.users.iter().any(|user| user != netns));
+    config::load(root, netns, &Machine { root, netns, used, links: OnceCell::new() })
+}
+
+/// The same of a namespace that others are going to use.
+pub(super) fn read_used(root: &Path, netns: &NetnsName) -> Loaded {
+    config::load(root, netns, &Machine { root, netns, used: true, links: OnceCell::new() })
 }
 
 /// The problems of a plan, each at the place in the files that names the link.
@@ -79,6 +87,8 @@ pub(super) fn diagnostic(loaded: &Loaded, problem: &Problem, severity: Severity)
 struct Machine<'a> {
     root: &'a Path,
     netns: &'a NetnsName,
+    /// Whether others put links into it.
+    used: bool,
     links: OnceCell<Known>,
 }
 
@@ -87,6 +97,8 @@ struct Known {
     host: HashSet<LinkName>,
     /// Those of the host and the namespace.
     all: Vec<LinkName>,
+    /// What those inside have.
+    mtus: HashMap<LinkName, u32>,
     altnames: HashMap<String, LinkName>,
 }
 
@@ -96,11 +108,11 @@ impl Machine<'_> {
             let mut links = look::links(&Netns::Host);
             let host: HashSet<LinkName> = links.iter().map(|(name, _)| *name).collect();
             let inside = look::links(&Netns::Named(self.netns.clone()));
+            let mtus = inside.iter().filter_map(|(name, link)| Some((*name, link.mtu?))).collect();
             links.extend(inside.into_iter().filter(|(name, _)| !host.contains(name)));
             let all = links.iter().map(|(name, _)| *name).collect();
-            let altnames =
-                links.into_iter().flat_map(|(name, others)| others.into_iter().map(move |other| (other, name)));
-            Known { host, all, altnames: altnames.collect() }
+            let others = |(name, link): (LinkName, Link)| link.altnames.into_iter().map(move |other| (other, name));
+            Known { host, all, mtus, altnames: links.into_iter().flat_map(others).collect() }
         })
     }
 }
@@ -130,6 +142,25 @@ impl Surroundings for Machine<'_> {
         self.root != Path::new("/") || programs::find(program).is_some()
     }
 
+    fn uplink(&self, netns: &NetnsName, ipv6: bool) -> Option<LinkName> {
+        if self.root == Path::new("/")
+            && let Some(namespace) = look::ours(netns)
+        {
+            return kernel::proc::default_link(&namespace, ipv6).ok().flatten();
+        }
+        // It is going to be as its files say. Those of its own that ask for others' uplinks do not matter here.
+        let machine = Machine { root: self.root, netns, used: true, links: OnceCell::new() };
+        config::uplink(&config::load(self.root, netns, &WithoutUplinks(&machine)).desired?, ipv6)
+    }
+
+    fn mtu_inside(&self, link: &LinkName) -> Option<u32> {
+        self.known().mtus.get(link).copied().filter(|_| self.root == Path::new("/"))
+    }
+
+    fn is_used_by_others(&self) -> bool {
+        self.used
+    }
+
     fn map(&self, script: &str, argument: &str, lines: &[String]) -> Result<String, String> {
         let mut child = Command::new(script)
             .arg(argument)
@@ -147,5 +178,34 @@ impl Surroundings for Machine<'_> {
         }
         let text = String::from_utf8_lossy(&output.stdout);
         Ok(text.lines().next().unwrap_or("").trim().to_owned())
+    }
+}
+
+/// A machine that is not asked for uplinks: two namespaces' files may name one another.
+struct WithoutUplinks<'a>(&'a Machine<'a>);
+
+impl Surroundings for WithoutUplinks<'_> {
+    fn links(&self) -> Vec<LinkName> {
+        self.0.links()
+    }
+
+    fn by_altname(&self, name: &str) -> Option<LinkName> {
+        self.0.by_altname(name)
+    }
+
+    fn attribute(&self, link: &LinkName, variable: &str) -> Option<String> {
+        self.0.attribute(link, variable)
+    }
+
+    fn installed(&self, program: &str) -> bool {
+        self.0.installed(program)
+    }
+
+    fn is_used_by_others(&self) -> bool {
+        self.0.used
+    }
+
+    fn map(&self, script: &str, argument: &str, lines: &[String]) -> Result<String, String> {
+        self.0.map(script, argument, lines)
     }
 }

@@ -1,7 +1,7 @@
 //! A look at the kernel: only at what a namespace's files and record speak of.
 
 use crate::kernel::{Kernel, Namespace, Observed, Wanted, netns};
-use crate::model::{Desired, LinkName, Netns, NetnsName, Owned, Sysctl};
+use crate::model::{Desired, Link, LinkName, Netns, NetnsName, Owned, Sysctl};
 use crate::system::record::{Progress, Record};
 use anyhow::{Result, bail};
 use std::collections::{BTreeMap, BTreeSet};
@@ -15,6 +15,12 @@ pub(super) fn look(
     desired: Option<&Desired>,
 ) -> Result<Observed> {
     Ok(Kernel::new().observe(&wanted(name, record, owned, desired))?)
+}
+
+/// A namespace that is up and ours.
+pub(super) fn ours(name: &NetnsName) -> Option<Namespace> {
+    let record = Record::read(name).ok().flatten().filter(|r| r.progress == Progress::Complete)?;
+    Namespace::named(name).ok().filter(|_| is_ours(name, &record))
 }
 
 /// Whether `/run/netns/NAME` is the namespace of the record. Before the record has one, it was written to make it.
@@ -53,15 +59,15 @@ pub(super) fn is_left_over(record: &Record) -> bool {
     record.progress == Progress::Unfinished
 }
 
-/// The links of a namespace in the order of their indexes, with their alternative names; none when it cannot be looked at.
-pub(super) fn links(netns: &Netns) -> Vec<(LinkName, BTreeSet<String>)> {
+/// The links of a namespace in the order of their indexes; none when it cannot be looked at.
+pub(super) fn links(netns: &Netns) -> Vec<(LinkName, Link)> {
     let wanted = Wanted { netns: [netns.clone()].into(), host_routes_of: Some(BTreeSet::new()), ..Wanted::default() };
     let Ok(observed) = Kernel::new().observe(&wanted) else { return Vec::new() };
     let mut links: Vec<(u32, LinkName)> = observed.indexes.iter().map(|(place, index)| (*index, place.link)).collect();
     links.sort_unstable();
     let state = observed.state.netns.get(netns);
-    let altnames = |name: &LinkName| state.and_then(|state| state.links.get(name)).map(|link| link.altnames.clone());
-    links.into_iter().map(|(_, name)| (name, altnames(&name).unwrap_or_default())).collect()
+    let link = |name: &LinkName| state.and_then(|state| state.links.get(name)).cloned().unwrap_or_default();
+    links.into_iter().map(|(_, name)| (name, link(&name))).collect()
 }
 
 /// What must be looked at for a namespace: what its files and its record speak of.
@@ -75,7 +81,12 @@ pub(super) fn wanted(
     if record.is_some_and(|r| is_ours(name, r)) {
         netns.insert(Netns::Named(name.clone()));
     }
-
+    let uses = desired.into_iter().chain(owned.map(|o| &*o.desired)).flat_map(|d| &d.uses);
+    for used in uses.chain(owned.iter().flat_map(|o| o.elsewhere.keys()).filter_map(Netns::name)) {
+        if Record::read(used).ok().flatten().is_some_and(|r| is_ours(used, &r)) {
+            netns.insert(Netns::Named(used.clone()));
+        }
+    }
     let mut sysctls: BTreeMap<Netns, BTreeSet<Sysctl>> = BTreeMap::new();
     let mut links: BTreeSet<LinkName> = owned.iter().flat_map(|o| o.before.links.keys().copied()).collect();
     for all in desired.into_iter().chain(owned.map(|o| &*o.desired)) {
@@ -94,6 +105,9 @@ pub(super) fn wanted(
     }
     for key in owned.iter().flat_map(|o| o.before.sysctls.keys()) {
         sysctls.entry(Netns::Host).or_default().insert(key.clone());
+    }
+    for (netns, settings) in owned.iter().flat_map(|o| &o.elsewhere) {
+        sysctls.entry(netns.clone()).or_default().extend(settings.keys().cloned());
     }
     Wanted { netns, sysctls, host_routes_of: Some(links) }
 }

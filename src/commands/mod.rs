@@ -11,10 +11,12 @@ mod look;
 mod names;
 mod plan;
 mod run;
+mod shared;
 mod stamp;
 mod start;
 mod status;
 mod stop;
+mod tunnels;
 
 use crate::cli::{Cli, Command};
 use anyhow::Result;
@@ -58,10 +60,10 @@ pub fn run(cli: &Cli, definition: clap::Command) -> Result<()> {
     let root = cli.root.as_path();
     match &cli.command {
         Command::Start(name) => start::start(root, &name.name),
-        Command::Stop(name) => stop::stop(&name.name),
+        Command::Stop(name) => stop::stop(root, &name.name),
         Command::Reload(name) => start::reload(root, &name.name),
-        Command::Create(name) => start::create(&name.name),
-        Command::Delete(name) => stop::delete(&name.name),
+        Command::Create(name) => start::create(root, &name.name),
+        Command::Delete(name) => stop::delete(root, &name.name),
         Command::Check { names } => check::check(root, names),
         Command::Plan { name, stop } => plan::plan(root, name, *stop),
         Command::Status { name, json } => status::status(root, name.as_ref(), *json),

@@ -2,8 +2,9 @@
 
 use super::load::{load, problems};
 use super::look::{is_left_over, look, refuse_foreign};
+use super::shared;
 use crate::model::NetnsName;
-use crate::plan::{converge, teardown};
+use crate::plan::teardown;
 use crate::system::record::Record;
 use anyhow::{Result, bail};
 use std::io::Write;
@@ -16,7 +17,9 @@ pub fn plan(root: &Path, name: &NetnsName, stop: bool) -> Result<()> {
     let owned = |desired| record.as_ref().map_or(Ok(None), |r| r.owned(name, desired));
     let plan = if stop {
         let Some(owned) = owned(None)? else { bail!("{name} is not up: there is nothing to stop") };
-        teardown(look(name, record.as_ref(), Some(&owned), None)?.state, &owned)
+        let mut plan = teardown(look(name, record.as_ref(), Some(&owned), None)?.state, &owned);
+        plan.spare(&shared::desires(&shared::others(name, record.as_ref(), None)));
+        plan
     } else {
         if record.as_ref().is_some_and(is_left_over) {
             log::warn!(
@@ -25,8 +28,11 @@ pub fn plan(root: &Path, name: &NetnsName, stop: bool) -> Result<()> {
         }
         let (desired, loaded) = load(root, name)?;
         let owned = owned(Some(&desired))?;
-        let current = look(name, record.as_ref(), owned.as_ref(), Some(&desired))?;
-        converge(current.state, &desired, owned.as_ref()).map_err(|p| problems(&loaded, &p))?
+        let mut current = look(name, record.as_ref(), owned.as_ref(), Some(&desired))?.state;
+        let first = shared::imagine(root, &mut current, &desired)?;
+        first.iter().try_for_each(|plan| write!(std::io::stdout(), "{plan}"))?;
+        let others = shared::others(name, record.as_ref(), Some(&desired));
+        shared::converge(current, &desired, owned.as_ref(), &others).map_err(|p| problems(&loaded, &p))?
     };
     let mut out = std::io::stdout().lock();
     if plan.is_empty() {

@@ -3,51 +3,73 @@
 //! A start reads the files, looks at the kernel, makes a plan, writes down what it will answer for, and only then changes
 //! anything. When that fails, or was killed, the record is torn down like a finished start: there is no scripted undo.
 
-use super::load::{load_when_there, problems};
+use super::load::{load, load_when_there, problems};
 use super::look::{identity, is_left_over, is_ours, look, refuse_foreign, wanted};
-use super::{names, stamp, stop};
+use super::{names, shared, stamp, stop};
 use crate::apply::{apply, apply_all};
 use crate::kernel::{Kernel, netns};
 use crate::model::{Desired, Netns, NetnsName, NetnsState, Owned, State};
-use crate::plan::{Op, converge, own, settle};
+use crate::plan::{Op, Plan, own, own_elsewhere, settle};
 use crate::report;
 use crate::system::lock::{self, Lock};
 use crate::system::record::{self, Progress, Record};
 use crate::system::resolv;
 use anyhow::{Context, Result, bail};
+use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::Arc;
 
-/// Makes the namespace alone.
-pub fn create(name: &NetnsName) -> Result<()> {
+/// Makes the namespace alone, and those that its links are to be in.
+pub fn create(root: &Path, name: &NetnsName) -> Result<()> {
+    let _turn = shared::turn(root, name)?;
     let _lock = lock::acquire(&record::directory(name))?;
-    ensure_created(name).map(|_| ())
+    let mut record = ensure_created(name)?;
+    if record.users.insert(name.clone()) {
+        record.write(name)?;
+    }
+    shared::create_used(root, name, &mut record)
 }
 
 /// Makes and configures the namespace, or brings one that is up in line with the files.
 pub fn start(root: &Path, name: &NetnsName) -> Result<()> {
+    let _turn = shared::turn(root, name)?;
     let lock = lock::acquire(&record::directory(name))?;
     let before = Record::read(name)?;
-    if before.as_ref().is_some_and(|r| r.progress == Progress::Complete && is_ours(name, r)) {
+    if let Some(mut up) = before.clone().filter(|r| r.progress == Progress::Complete && is_ours(name, r)) {
         log::info!("{name} is up already: bringing it in line with the files");
+        if up.users.insert(name.clone()) {
+            up.write(name)?;
+        }
         return reload_locked(root, name);
     }
-    let result = start_locked(root, name);
+    let result = start_locked(root, name).and_then(|()| need_for_itself(name));
     if result.is_err() && before.is_none() {
         forget_created(name, lock);
     }
     result
 }
 
-fn start_locked(root: &Path, name: &NetnsName) -> Result<()> {
-    let (desired, loaded) = load_when_there(root, name)?;
+/// It was started for its own sake, not for others' alone.
+fn need_for_itself(name: &NetnsName) -> Result<()> {
+    let Some(mut record) = Record::read(name)? else { return Ok(()) };
+    if record.users.insert(name.clone()) { record.write(name) } else { Ok(()) }
+}
+
+/// The work, with the lock held.
+pub(super) fn start_locked(root: &Path, name: &NetnsName) -> Result<()> {
+    let (mut desired, mut loaded) = load_when_there(root, name)?;
     let mut record = ensure_created(name)?;
+    if !desired.uses.is_empty() {
+        shared::acquire(root, name, &mut record, &desired)?;
+        // Their uplinks are known by now.
+        (desired, loaded) = load(root, name)?;
+    }
+    let others = shared::others(name, Some(&record), Some(&desired));
     let current = look(name, Some(&record), None, Some(&desired))?.state;
-    let host = host_of(&current);
-    let plan = converge(current, &desired, None).map_err(|p| problems(&loaded, &p))?;
+    let plan = shared::converge(current.clone(), &desired, None, &others).map_err(|p| problems(&loaded, &p))?;
     record.progress = Progress::Unfinished;
-    let shared = Arc::clone(&desired);
-    record.write_owned(name, &own(&host, desired, &plan, None))?;
+    let applied = Arc::clone(&desired);
+    record.write_owned(name, &answer_for(&current, desired, &plan, None, &others))?;
     plan.notes.iter().for_each(|note| log::warn!("{note}"));
     if let Err(failed) = apply(&mut Kernel::new(), &plan) {
         let error = anyhow::Error::from(failed);
@@ -58,28 +80,38 @@ fn start_locked(root: &Path, name: &NetnsName) -> Result<()> {
     }
     record.progress = Progress::Complete;
     record.write(name)?;
-    stamp::make(root, name, &loaded, &shared, wanted(name, Some(&record), None, Some(&shared)));
+    stamp::make(root, name, &loaded, &applied, wanted(name, Some(&record), None, Some(&applied)));
     log::info!("{name} is up: {}", report::summary(&plan));
     Ok(())
 }
 
 /// The namespace with a record, and nothing left over from a start or stop that did not finish.
-fn ensure_created(name: &NetnsName) -> Result<Record> {
+pub(super) fn ensure_created(name: &NetnsName) -> Result<Record> {
     let record = Record::read(name)?;
     refuse_foreign(name, record.as_ref())?;
-    if let Some(record) = record {
+    let mut users = BTreeSet::new();
+    if let Some(mut record) = record {
         if !is_left_over(&record) && is_ours(name, &record) {
             resolv::prepare(name)?;
+            if std::mem::take(&mut record.abandoned) {
+                record.write(name)?;
+            }
             return Ok(record);
         }
+        users.clone_from(&record.users);
         log::info!("{name}: finishing what an earlier start or stop left undone");
         stop::stop_locked(name, &record)?;
         std::fs::create_dir_all(record::directory(name)).context("make the record's directory")?;
     }
     // Written first: a namespace without a record would be taken for somebody else's.
-    Record::created(None).write(name)?;
+    let created = |identity| {
+        let mut record = Record::created(identity);
+        record.users.clone_from(&users);
+        record
+    };
+    created(None).write(name)?;
     let namespace = netns::create(name).with_context(|| format!("make the namespace {name}"))?;
-    let record = Record::created(Some(identity(&namespace)));
+    let record = created(Some(identity(&namespace)));
     record.write(name)?;
     resolv::prepare(name)?;
     Ok(record)
@@ -103,8 +135,13 @@ fn forget_created(name: &NetnsName, lock: Lock) {
 
 /// Applies the difference between the files and the kernel.
 pub fn reload(root: &Path, name: &NetnsName) -> Result<()> {
-    let _lock = lock::acquire(&record::directory(name))?;
-    reload_locked(root, name)
+    {
+        let _turn = shared::turn(root, name)?;
+        let _lock = lock::acquire(&record::directory(name))?;
+        reload_locked(root, name)?;
+    }
+    shared::follow(root, name);
+    Ok(())
 }
 
 fn reload_locked(root: &Path, name: &NetnsName) -> Result<()> {
@@ -120,11 +157,17 @@ fn reload_locked(root: &Path, name: &NetnsName) -> Result<()> {
         log::info!("{name}: nothing to do");
         return Ok(());
     }
-    let (desired, loaded) = load_when_there(root, name)?;
+    let (mut desired, mut loaded) = load_when_there(root, name)?;
+    let used_before = record.uses.clone();
+    if !desired.uses.is_empty() {
+        shared::acquire(root, name, &mut record, &desired)?;
+        (desired, loaded) = load(root, name)?;
+    }
     let owned = record.owned(name, Some(&desired))?;
+    let others = shared::others(name, Some(&record), Some(&desired));
     let current = look(name, Some(&record), owned.as_ref(), Some(&desired))?.state;
-    let host = host_of(&current);
-    let plan = converge(current, &desired, owned.as_ref()).map_err(|p| problems(&loaded, &p))?;
+    let plan = shared::converge(current.clone(), &desired, owned.as_ref(), &others);
+    let plan = plan.map_err(|p| problems(&loaded, &p))?;
     if plan.is_empty() && owned.as_ref().is_some_and(|o| Arc::ptr_eq(&o.desired, &desired)) {
         stamp::make(root, name, &loaded, &desired, wanted(name, Some(&record), owned.as_ref(), None));
         log::info!("{name}: nothing to do");
@@ -132,16 +175,18 @@ fn reload_locked(root: &Path, name: &NetnsName) -> Result<()> {
     }
     stamp::remove(name);
     let previous = owned.as_ref().map(|o| Arc::clone(&o.desired));
-    let mut owned = own(&host, desired, &plan, owned);
+    let mut owned = answer_for(&current, desired, &plan, owned, &others);
     record.write_owned(name, &owned)?;
     plan.notes.iter().for_each(|note| log::warn!("{note}"));
     if let Err(failed) = apply(&mut Kernel::new(), &plan) {
         log::error!("{:#}", anyhow::Error::from(failed));
         go_back(name, &mut record, owned, previous)?;
+        use_only(name, &mut record, used_before)?;
         bail!("{name} was not reloaded; it is as it was before");
     }
     settle(&mut owned);
     record.write_owned(name, &owned)?;
+    use_only(name, &mut record, owned.desired.uses.clone())?;
     stamp::make(root, name, &loaded, &owned.desired, wanted(name, Some(&record), Some(&owned), None));
     if plan.ops.iter().any(|op| matches!(op, Op::SetResolv { .. })) {
         names::refresh(name);
@@ -150,18 +195,34 @@ fn reload_locked(root: &Path, name: &NetnsName) -> Result<()> {
     Ok(())
 }
 
+/// Ends the use of namespaces that are not among `uses`.
+fn use_only(name: &NetnsName, record: &mut Record, uses: BTreeSet<NetnsName>) -> Result<()> {
+    let before = std::mem::replace(&mut record.uses, uses);
+    if before != record.uses {
+        record.write(name)?;
+    }
+    shared::release(name, before.difference(&record.uses))
+}
+
+/// What a plan makes `name` answer for, here and in the namespaces that it uses.
+fn answer_for(current: &State, desired: Arc<Desired>, plan: &Plan, previous: Option<Owned>, others: &[Owned]) -> Owned {
+    let mut owned = own(&host_of(current), desired, plan, previous);
+    own_elsewhere(&mut owned, current, others);
+    owned
+}
+
 /// After a failed reload: a plan from here to what was applied before.
 fn go_back(name: &NetnsName, record: &mut Record, owned: Owned, previous: Option<Arc<Desired>>) -> Result<()> {
     let Some(previous) = previous else { return Ok(()) };
     log::info!("{name}: going back to what was applied before");
+    let others = shared::others(name, Some(record), Some(&previous));
     let current = look(name, Some(record), Some(&owned), Some(&previous))?.state;
-    let host = host_of(&current);
-    let back = converge(current, &previous, Some(&owned)).map_err(|p| {
+    let back = shared::converge(current.clone(), &previous, Some(&owned), &others).map_err(|p| {
         let text: Vec<String> = p.iter().map(ToString::to_string).collect();
         anyhow::anyhow!("what was applied before cannot be reached any more: {}", text.join("; "))
     })?;
     let failures = apply_all(&mut Kernel::new(), &back);
-    let mut owned = own(&host, previous, &back, Some(owned));
+    let mut owned = answer_for(&current, previous, &back, Some(owned), &others);
     if failures.is_empty() {
         settle(&mut owned);
     }

@@ -2,13 +2,15 @@
 
 use super::load::read;
 use super::look::{is_ours, look};
+use super::shared;
+use super::tunnels::{self, Tunnel, tunnels, xfrm_errors};
 use crate::interfaces::diagnostic::Severity;
 use crate::kernel::{Namespace, netns};
 use crate::model::{Kind, Link, LinkName, Netns, NetnsName, NetnsState, Owned};
-use crate::plan::converge;
 use crate::system::record::{Progress, Record};
 use anyhow::{Result, bail};
 use serde::Serialize;
+use std::collections::BTreeMap;
 use std::io::{IsTerminal, Write};
 use std::path::Path;
 use std::sync::Arc;
@@ -51,6 +53,15 @@ struct Status {
     links: Vec<LinkStatus>,
     routes: usize,
     processes: Vec<Process>,
+    /// Other services whose links are in it.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    users: Vec<NetnsName>,
+    /// IPsec's links, wherever they are.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    tunnels: Vec<Tunnel>,
+    /// IPsec's error counters that are not 0.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    xfrm_errors: BTreeMap<String, u64>,
     /// The commands that a reload would amount to.
     drift: Vec<String>,
     /// What keeps the files from being applied.
@@ -94,6 +105,9 @@ fn examine(root: &Path, name: &NetnsName) -> Result<Status> {
         links: Vec::new(),
         routes: 0,
         processes: processes(name),
+        users: record.iter().flat_map(|r| r.users.iter().filter(|user| *user != name).cloned()).collect(),
+        tunnels: Vec::new(),
+        xfrm_errors: BTreeMap::new(),
         drift: Vec::new(),
         mistakes: Vec::new(),
     };
@@ -108,11 +122,18 @@ fn examine(root: &Path, name: &NetnsName) -> Result<Status> {
     let owned = owned.as_ref();
     let current = look(name, record.as_ref(), owned, desired.as_deref())?.state;
     if let Some(inside) = current.netns.get(&Netns::Named(name.clone())) {
-        status.links = links(inside, owned);
+        status.links = links(inside, owned, &tunnels::foreign_links(name, &status.users));
         status.routes = inside.routes.len();
     }
+    if let Some(owned) = owned {
+        status.tunnels = tunnels(owned, &current);
+        if !status.tunnels.is_empty() {
+            status.xfrm_errors = xfrm_errors(name);
+        }
+    }
     if let Some(desired) = desired.as_deref().filter(|_| state == "up") {
-        match converge(current, desired, owned) {
+        let others = shared::others(name, record.as_ref(), Some(desired));
+        match shared::converge(current, desired, owned, &others) {
             Ok(plan) => status.drift = plan.ops.iter().map(ToString::to_string).collect(),
             Err(problems) => status.mistakes.extend(problems.iter().map(ToString::to_string)),
         }
@@ -125,7 +146,7 @@ fn processes(name: &NetnsName) -> Vec<Process> {
     found.unwrap_or_default().into_iter().map(|p| Process { pid: p.pid, unit: p.unit }).collect()
 }
 
-fn links(inside: &NetnsState, owned: Option<&Owned>) -> Vec<LinkStatus> {
+fn links(inside: &NetnsState, owned: Option<&Owned>, foreign: &BTreeMap<LinkName, NetnsName>) -> Vec<LinkStatus> {
     let one = |(name, link): (&LinkName, &Link)| LinkStatus {
         name: *name,
         kind: link.kind.as_ref().map_or("", Kind::name).to_owned(),
@@ -133,7 +154,10 @@ fn links(inside: &NetnsState, owned: Option<&Owned>) -> Vec<LinkStatus> {
         mtu: link.mtu,
         mac: link.mac.map(|m| m.to_string()),
         addresses: inside.addresses_of(*name).iter().map(|a| a.local.to_string()).collect(),
-        origin: origin(*name, link, owned),
+        origin: match foreign.get(name) {
+            Some(user) => format!("of {user}"),
+            None => origin(*name, link, owned),
+        },
     };
     inside.links.iter().map(one).collect()
 }
@@ -150,7 +174,9 @@ fn origin(name: LinkName, link: &Link, owned: Option<&Owned>) -> String {
         Some(Kind::Vlan { parent: Some(parent), id, .. }) => {
             format!("VLAN {id} on {}{}", parent.link, if parent.netns == Netns::Host { " of the host" } else { "" })
         }
-        _ if owned.is_some_and(|o| o.made.iter().any(|p| p.link == name && p.netns != Netns::Host)) => {
+        _ if owned
+            .is_some_and(|o| o.made.iter().any(|p| p.link == name && p.netns.name() == Some(&o.desired.netns))) =>
+        {
             "made".to_owned()
         }
         _ => "not from the files".to_owned(),
@@ -171,6 +197,7 @@ fn print(out: &mut impl Write, s: &Status, colour: bool) -> std::io::Result<()> 
         let space = if addresses.is_empty() { "" } else { "  " };
         writeln!(out, "    {:width$}  {up}  {addresses}{space}({})", l.name.as_str(), l.origin)?;
     }
+    tunnels::print(out, &s.tunnels, &s.xfrm_errors)?;
     if s.routes > 0 {
         writeln!(out, "    {} {}", s.routes, if s.routes == 1 { "route" } else { "routes" })?;
     }

@@ -1,6 +1,7 @@
 //! `stop` and `delete`: from the record alone.
 
 use super::look::{is_ours, look, refuse_foreign};
+use super::shared;
 use crate::apply::{Failed, apply_all};
 use crate::kernel::{Kernel, netns};
 use crate::model::NetnsName;
@@ -10,19 +11,20 @@ use crate::system::lock;
 use crate::system::record::{self, Progress, Record};
 use anyhow::{Result, bail};
 use nix::errno::Errno;
+use std::path::Path;
 
 /// Gives everything back and deletes the namespace. What is not there is no mistake.
-pub fn stop(name: &NetnsName) -> Result<()> {
+pub fn stop(root: &Path, name: &NetnsName) -> Result<()> {
+    let _turn = shared::turn(root, name)?;
     let _lock = lock::acquire(&record::directory(name))?;
-    match Record::read(name)? {
-        Some(record) => stop_locked(name, &record),
-        None => nothing_of_ours(name),
-    }
+    let Some(mut record) = Record::read(name)? else { return nothing_of_ours(name) };
+    if shared::leave(name, &mut record)? { Ok(()) } else { stop_locked(name, &record) }
 }
 
-/// The namespace's name and record alone; what is in it must have been given back by `stop`.
-pub fn delete(name: &NetnsName) -> Result<()> {
-    stop(name)
+/// The namespace's name and record alone; what is in it must have been given back by `stop`. So with those that it used last.
+pub fn delete(root: &Path, name: &NetnsName) -> Result<()> {
+    stop(root, name)?;
+    shared::sweep()
 }
 
 fn nothing_of_ours(name: &NetnsName) -> Result<()> {
@@ -45,6 +47,7 @@ pub(super) fn stop_locked(name: &NetnsName, record: &Record) -> Result<()> {
         let current = look(name, Some(&record), Some(&owned), None)?;
         let mut plan = teardown(current.state, &owned);
         plan.ops.retain(|op| !matches!(op, Op::DeleteNetns(_)));
+        plan.spare(&shared::desires(&shared::others(name, Some(&record), None)));
         plan.notes.iter().for_each(|note| log::warn!("{note}"));
         failures = apply_all(&mut kernel, &plan);
         log::info!("{name} is down: {}", report::summary(&plan));
@@ -56,6 +59,7 @@ pub(super) fn stop_locked(name: &NetnsName, record: &Record) -> Result<()> {
     }
     failures.retain(|f| !went_by_itself(f));
     report_failures(failures)?;
+    shared::release(name, &record.uses)?;
     delete_name(name, record)
 }
 
@@ -67,7 +71,9 @@ fn delete_name(name: &NetnsName, record: Record) -> Result<()> {
             Err(e) if e.errno() == Some(Errno::EBUSY) => {
                 // In the unit's sandbox the mount that others see is out of reach. What is left is empty.
                 log::debug!("{name}: the namespace's name is left for `delete`, outside of this mount namespace");
-                return Record::created(record.identity).write(name);
+                let mut left = Record::created(record.identity);
+                left.abandoned = true;
+                return left.write(name);
             }
             done => done?,
         }

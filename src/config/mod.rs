@@ -87,3 +87,4 @@ pub use inputs::Input;
 pub use load::{Loaded, host_links, load, load_from};
 pub use surroundings::{Nothing, Surroundings};
 pub use table::{OptionRow, OptionStatus, options};
+pub use xfrm::uplink;

@@ -6,7 +6,8 @@
 //!
 //! In reading order: [`netns`] (what a namespace is), `session` (a conversation inside one), `batch` (many requests
 //! at once), `options` (words of ip-link(8) as attributes), `request` (operations as messages), [`observe`](Observed) (messages
-//! as the model), `apply` and `links`, `wait`; what goes other ways than rtnetlink's: `sysctl`, `tun`, `wireguard`.
+//! as the model), `apply` and `links`, `wait`; what goes other ways than rtnetlink's: `sysctl`, `tun`, `wireguard`,
+//! and what is only looked at: [`proc`], [`xfrm`].
 //!
 //! Invariants: no thread but those made for it ever changes its namespace. Nothing here waits without a limit. What the
 //! kernel says never makes this panic: it is read by checked views. Nothing is decided here: what shall be done comes
@@ -22,6 +23,7 @@ pub mod mounts;
 pub mod netns;
 mod observe;
 mod options;
+pub mod proc;
 mod request;
 mod session;
 mod sysctl;
@@ -29,6 +31,7 @@ mod tun;
 mod view;
 mod wait;
 mod wireguard;
+pub mod xfrm;
 
 pub use error::{Error, Failure};
 pub use netns::Namespace;

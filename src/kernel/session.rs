@@ -18,7 +18,7 @@ use netlink_packet_core::{
     NetlinkBuffer, NetlinkSerializable,
 };
 use netlink_packet_route::RouteNetlinkMessage;
-use netlink_sys::protocols::{NETLINK_GENERIC, NETLINK_ROUTE};
+use netlink_sys::protocols::{NETLINK_GENERIC, NETLINK_ROUTE, NETLINK_XFRM};
 use netlink_sys::{Socket, SocketAddr};
 use nix::errno::Errno;
 use nix::sys::socket::{setsockopt, sockopt};
@@ -129,6 +129,11 @@ impl Session {
     /// One that speaks generic netlink.
     pub(super) fn open_generic(namespace: &Namespace) -> Result<Self, Error> {
         Self::open_as(namespace, NETLINK_GENERIC, &[])
+    }
+
+    /// One that speaks of IPsec's states.
+    pub(super) fn open_xfrm(namespace: &Namespace) -> Result<Self, Error> {
+        Self::open_as(namespace, NETLINK_XFRM, &[])
     }
 
     fn open_as(namespace: &Namespace, protocol: isize, groups: &[u32]) -> Result<Self, Error> {

@@ -3,12 +3,25 @@
 use anyhow::{Context, Result};
 use nix::fcntl::{Flock, FlockArg};
 use std::fs::{File, OpenOptions};
+use std::io::ErrorKind;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::Path;
+
+/// Whose turn it is.
+const TURN: &str = "/run/systemd-netns.lock";
 
 /// Holds `DIR/lock` until it is dropped.
 #[derive(Debug)]
 pub struct Lock(#[allow(dead_code, reason = "held, never read")] Flock<File>);
+
+/// Waits for the turn of those that work on more than one namespace: they come one after another, so that none waits for one
+/// that waits for it.
+///
+/// # Errors
+/// When the lock cannot be taken.
+pub fn turn() -> Result<Lock> {
+    take(Path::new(TURN)).with_context(|| format!("take the lock {TURN}"))
+}
 
 /// Makes `dir` and waits for its lock.
 ///
@@ -24,22 +37,26 @@ pub fn acquire(dir: &Path) -> Result<Lock> {
             .mode(0o755)
             .create(dir)
             .with_context(|| format!("make {}", dir.display()))?;
-        let file = OpenOptions::new().create(true).write(true).truncate(false).mode(0o600).open(&path);
-        let file = match file {
-            Err(e) if e.kind() == std::io::ErrorKind::NotFound => continue,
-            file => file.with_context(|| format!("open {}", path.display()))?,
+        let lock = match take(&path) {
+            Err(e) if e.downcast_ref::<std::io::Error>().is_some_and(|e| e.kind() == ErrorKind::NotFound) => continue,
+            lock => lock?,
         };
-        let lock = match Flock::lock(file, FlockArg::LockExclusiveNonblock) {
-            Ok(lock) => lock,
-            Err((file, nix::errno::Errno::EWOULDBLOCK)) => {
-                log::info!("waiting for another systemd-netns that holds {}", path.display());
-                Flock::lock(file, FlockArg::LockExclusive).map_err(|(_, e)| e).context("take the lock")?
-            }
-            Err((_, e)) => return Err(e).with_context(|| format!("lock {}", path.display())),
-        };
-        let held = lock.metadata().context("stat the lock")?.ino();
+        let held = lock.0.metadata().context("stat the lock")?.ino();
         if std::fs::metadata(&path).is_ok_and(|m| m.ino() == held) {
-            return Ok(Lock(lock));
+            return Ok(lock);
         }
+    }
+}
+
+fn take(path: &Path) -> Result<Lock> {
+    let file = OpenOptions::new().create(true).write(true).truncate(false).mode(0o600).open(path);
+    let file = file.with_context(|| format!("open {}", path.display()))?;
+    match Flock::lock(file, FlockArg::LockExclusiveNonblock) {
+        Ok(lock) => Ok(Lock(lock)),
+        Err((file, nix::errno::Errno::EWOULDBLOCK)) => {
+            log::info!("waiting for another systemd-netns that holds {}", path.display());
+            Flock::lock(file, FlockArg::LockExclusive).map(Lock).map_err(|(_, e)| e).context("take the lock")
+        }
+        Err((_, e)) => Err(e).with_context(|| format!("lock {}", path.display())),
     }
 }

@@ -219,8 +219,12 @@ impl Around<'_> {
     }
 }
 
-/// The link of a default route that files ask for.
-pub(super) fn default_route(links: &[DesiredLink], netns: &Netns, ipv6: Option<bool>) -> Option<LinkName> {
+/// The link of the default route that a namespace's files ask for, in one family.
+pub fn uplink(desired: &Desired, ipv6: bool) -> Option<LinkName> {
+    default_route(&desired.links, &Netns::Named(desired.netns.clone()), Some(ipv6))
+}
+
+fn default_route(links: &[DesiredLink], netns: &Netns, ipv6: Option<bool>) -> Option<LinkName> {
     let inside = links.iter().filter(|link| link.place.netns == *netns);
     let is_default = |r: &&Route| {
         let family = ipv6.is_none_or(|ipv6| r.to.addr().is_ipv6() == ipv6);
@@ -229,7 +233,8 @@ pub(super) fn default_route(links: &[DesiredLink], netns: &Netns, ipv6: Option<b
     let default =
         |link: &DesiredLink| Some((link.routes().filter(is_default).map(|r| r.metric).min()?, link.place.link));
     let routed = inside.clone().filter_map(default).min_by_key(|(metric, _)| *metric).map(|(_, link)| link);
-    routed.or_else(|| inside.filter(|link| link.dhcp().next().is_some()).map(|link| link.place.link).next())
+    let asks = |link: &&DesiredLink| link.dhcp().next().is_some();
+    routed.or_else(|| inside.filter(asks).map(|link| link.place.link).next())
 }
 
 /// The link that `UnderlayDev` names.
