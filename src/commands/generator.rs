@@ -6,7 +6,8 @@
 //!
 //! A namespace that IPsec's links end up in wants the namespace of the IPsec service: so the links are there before the first
 //! service in it starts, and stay while one is there, with or without IPsec; then nothing meant for them leaves another way. The
-//! other direction is not asked for, or the two would keep one another for ever: `start` sees to it by itself.
+//! other direction is not asked for, or the two would keep one another for ever: `start` sees to it by itself. So it does to the
+//! NICs of such a namespace: their device units are gone whenever it was brought up for others, and would be waited for in vain.
 
 use crate::config;
 use crate::model::{LinkName, NetnsName, escape};
@@ -21,16 +22,16 @@ pub fn run(directory: Option<&OsStr>) -> Result<()> {
     let directory = Path::new(directory.context("a generator is run by systemd, with a directory")?);
     let load = |netns: &NetnsName| config::load(Path::new("/"), netns, &config::Nothing).desired;
     let mut users: BTreeMap<NetnsName, Vec<NetnsName>> = BTreeMap::new();
+    let mut devices = BTreeMap::new();
     for netns in config::list(Path::new("/")) {
         let Some(desired) = load(&netns) else { continue };
-        let mut nics = config::host_links(&desired);
         for used in &desired.uses {
-            nics.extend(load(used).iter().flat_map(config::host_links));
             users.entry(used.clone()).or_default().push(netns.clone());
         }
-        if !nics.is_empty() {
-            write(directory, &netns, "50-devices.conf", &drop_in(&netns, &nics))?;
-        }
+        devices.insert(netns, config::host_links(&desired));
+    }
+    for (netns, nics) in devices.iter().filter(|(netns, nics)| !nics.is_empty() && !users.contains_key(*netns)) {
+        write(directory, netns, "50-devices.conf", &drop_in(netns, nics))?;
     }
     for (netns, users) in users {
         write(directory, &netns, "50-users.conf", &after_users(&netns, &users))?;

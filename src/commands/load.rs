@@ -17,6 +17,9 @@ use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+/// systemd's own default (`DefaultDeviceTimeoutSec=`, systemd-system.conf(5)).
+const DEVICE_LIMIT: Duration = Duration::from_secs(90);
+
 /// How often links are looked for that may yet come.
 const AWHILE: Duration = Duration::from_millis(100);
 
@@ -37,6 +40,19 @@ pub(super) fn load_when_there(root: &Path, netns: &NetnsName) -> Result<(Arc<Des
         std::thread::sleep(AWHILE);
     }
     load(root, netns)
+}
+
+/// Waits for the host's links that a namespace needs which is started for another's sake, as long as systemd would wait for their
+/// device units. At somebody's command nothing is waited for.
+pub(super) fn await_nics(root: &Path, netns: &NetnsName) {
+    let needed = read_used(root, netns).desired.iter().flat_map(config::host_links).collect::<Vec<_>>();
+    let is_missing = |link: &LinkName| !Path::new("/sys/class/net").join(link.as_str()).exists();
+    let start = Instant::now();
+    // Set by systemd for what it runs (systemd.exec(5)).
+    let limit = if std::env::var_os("INVOCATION_ID").is_some() { DEVICE_LIMIT } else { Duration::ZERO };
+    while start.elapsed() < limit && needed.iter().any(is_missing) {
+        std::thread::sleep(AWHILE);
+    }
 }
 
 /// Reads the files of `netns`; warnings are logged.

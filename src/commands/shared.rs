@@ -45,7 +45,8 @@ pub(super) fn acquire(root: &Path, name: &NetnsName, record: &mut Record, desire
         let joined = join(used, name)?;
         if joined.progress != Progress::Complete {
             log::info!("{name}: starting {used}, where links of its are to be");
-            start::start_locked(root, used).with_context(|| format!("{name} needs {used}"))?;
+            load::await_nics(root, used);
+            start::start_locked(root, used)?;
         }
     }
     Ok(())
@@ -182,7 +183,7 @@ pub(super) fn imagine(root: &Path, state: &mut State, desired: &Desired) -> Resu
         let mut loaded = load::read_used(root, used);
         let Some(theirs) = loaded.desired.take() else {
             // The same once more, for its mistakes.
-            load(root, used).with_context(|| format!("{} needs {used}", desired.netns))?;
+            load(root, used)?;
             continue;
         };
         let current = look(used, None, None, Some(&theirs))?.state;
