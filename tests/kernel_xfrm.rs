@@ -90,16 +90,18 @@ fn look(desired: &Desired) -> State {
     Kernel::new().observe(&wanted).expect("observe").state
 }
 
+const WORLD: &str = "ip netns add wire; ip netns add dest; ip -n dest link set lo up
+    ip link add eth0 address 02:00:00:00:00:01 type veth peer name eth0 netns wire
+    ip -n wire link set eth0 up; ip link set eth0 up";
+
 #[test]
 fn the_laws_hold_for_a_file_with_two_sections() {
     if !has(VirtualKind::Xfrm) {
         return;
     }
     let desired = desired();
-    in_world(|| {
-        sh("ip netns add wire; ip netns add dest; ip -n dest link set lo up
-            ip link add eth0 address 02:00:00:00:00:01 type veth peer name eth0 netns wire
-            ip -n wire link set eth0 up; ip link set eth0 up");
+    let plan = in_world(|| {
+        sh(WORLD);
         let before = look(&desired);
         let plan = converge(before.clone(), &desired, None).expect("no problem");
         let mut owned = own(&before.netns[&Netns::Host], Arc::clone(&desired), &plan, None);
@@ -119,5 +121,9 @@ fn the_laws_hold_for_a_file_with_two_sections() {
         let down = teardown(after, &owned);
         Kernel::new().apply(&down.ops).unwrap_or_else(|f| panic!("{}: {}", down.ops[f.index], f.error));
         assert_eq!(dest(&look(&desired)), dest(&before), "{down}");
+        plan
     });
+    if let Some(plan) = plan {
+        text_is_deed(WORLD, &plan.ops);
+    }
 }

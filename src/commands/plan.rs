@@ -15,10 +15,12 @@ pub fn plan(root: &Path, name: &NetnsName, stop: bool) -> Result<()> {
     let record = Record::read(name)?;
     refuse_foreign(name, record.as_ref())?;
     let owned = |desired| record.as_ref().map_or(Ok(None), |r| r.owned(name, desired));
+    let mut last = Vec::new();
     let plan = if stop {
         let Some(owned) = owned(None)? else { bail!("{name} is not up: there is nothing to stop") };
         let mut plan = teardown(look(name, record.as_ref(), Some(&owned), None)?.state, &owned);
         plan.spare(&shared::desires(&shared::others(name, record.as_ref(), None)));
+        last = record.as_ref().map_or(Ok(Vec::new()), |record| shared::stops(name, record))?;
         plan
     } else {
         if record.as_ref().is_some_and(is_left_over) {
@@ -39,5 +41,6 @@ pub fn plan(root: &Path, name: &NetnsName, stop: bool) -> Result<()> {
         writeln!(out, "# nothing to do")?;
     }
     write!(out, "{plan}")?;
+    last.iter().try_for_each(|plan| write!(out, "{plan}"))?;
     Ok(())
 }

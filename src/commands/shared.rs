@@ -10,7 +10,7 @@
 use super::load::{self, load};
 use super::look::{self, is_ours, look, refuse_foreign};
 use super::{start, stop};
-use crate::model::{Desired, NetnsName, Owned, State};
+use crate::model::{Desired, Netns, NetnsName, Owned, State};
 use crate::plan::{self, Plan, Problem, simulate};
 use crate::system::lock::{self, Lock};
 use crate::system::record::{self, Progress, Record};
@@ -26,9 +26,17 @@ pub(super) fn turn(root: &Path, name: &NetnsName) -> Result<Option<Lock>> {
     uses.then(lock::turn).transpose()
 }
 
+/// What the files ask for, where that uses other namespaces; for once these are up it may be something else. With a mistake in
+/// the files there is none.
+pub(super) fn first_look(root: &Path, name: &NetnsName) -> Option<Desired> {
+    let has_file = root.join("etc/netns").join(name.as_str()).join("network/xfrm").exists();
+    let desired = if has_file { load::read(root, name).desired } else { None };
+    desired.filter(|desired| !desired.uses.is_empty())
+}
+
 /// Makes the namespaces that the files name, without anything in them. Mistakes in the files are for a start to tell.
 pub(super) fn create_used(root: &Path, name: &NetnsName, record: &mut Record) -> Result<()> {
-    let Some(desired) = load::read(root, name).desired else { return Ok(()) };
+    let Some(desired) = first_look(root, name) else { return Ok(()) };
     for used in &desired.uses {
         enter(name, record, used)?;
         let _lock = lock::acquire(&record::directory(used))?;
@@ -119,12 +127,13 @@ pub(super) fn has_users(name: &NetnsName, record: &mut Record) -> bool {
 
 /// Stops a namespace for its own part. Tells whether others keep it.
 pub(super) fn leave(name: &NetnsName, record: &mut Record) -> Result<bool> {
-    record.users.remove(name);
+    let was_up = record.users.remove(name);
     let kept = is_ours(name, record) && has_users(name, record);
     if kept {
         record.write(name)?;
         let users: Vec<&str> = record.users.iter().map(NetnsName::as_str).collect();
-        log::info!("{name} stays up: there are links of {} in it", users.join(", "));
+        let level = if was_up { log::Level::Info } else { log::Level::Debug };
+        log::log!(level, "{name} stays up: there are links of {} in it", users.join(", "));
     }
     Ok(kept)
 }
@@ -189,7 +198,26 @@ pub(super) fn imagine(root: &Path, state: &mut State, desired: &Desired) -> Resu
         let current = look(used, None, None, Some(&theirs))?.state;
         let plan = plan::converge(current, &theirs, None).map_err(|p| load::problems(&loaded, &p))?;
         *state = simulate(state, &plan);
+        let settings = desired.sysctls.iter().filter(|(netns, ..)| netns.name() == Some(used));
+        let made = state.netns.entry(Netns::Named(used.clone())).or_default();
+        made.sysctls.extend(settings.map(|(_, key, _)| (key.clone(), "0".to_owned())));
         plans.push(plan);
+    }
+    Ok(plans)
+}
+
+/// The plans by which those are stopped that nobody uses once `name` has stopped.
+pub(super) fn stops(name: &NetnsName, record: &Record) -> Result<Vec<Plan>> {
+    let mut plans = Vec::new();
+    for used in &record.uses {
+        let Some(mut theirs) = Record::read(used)? else { continue };
+        theirs.users.remove(name);
+        let owned = theirs.owned(used, None)?;
+        if let Some(owned) = owned.filter(|_| !has_users(used, &mut theirs)) {
+            let current = look(used, Some(&theirs), Some(&owned), None)?.state;
+            plans.push(plan::teardown(current, &owned));
+            plans.extend(stops(used, &theirs)?);
+        }
     }
     Ok(plans)
 }

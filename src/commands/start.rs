@@ -3,7 +3,7 @@
 //! A start reads the files, looks at the kernel, makes a plan, writes down what it will answer for, and only then changes
 //! anything. When that fails, or was killed, the record is torn down like a finished start: there is no scripted undo.
 
-use super::load::{load, load_when_there, problems};
+use super::load::{load_when_there, problems};
 use super::look::{identity, is_left_over, is_ours, look, refuse_foreign, wanted};
 use super::{names, shared, stamp, stop};
 use crate::apply::{apply, apply_all};
@@ -57,13 +57,12 @@ fn need_for_itself(name: &NetnsName) -> Result<()> {
 
 /// The work, with the lock held.
 pub(super) fn start_locked(root: &Path, name: &NetnsName) -> Result<()> {
-    let (mut desired, mut loaded) = load_when_there(root, name)?;
-    let mut record = ensure_created(name)?;
-    if !desired.uses.is_empty() {
-        shared::acquire(root, name, &mut record, &desired)?;
-        // Their uplinks are known by now.
-        (desired, loaded) = load(root, name)?;
+    if let Some(first) = shared::first_look(root, name) {
+        shared::acquire(root, name, &mut ensure_created(name)?, &first)?;
     }
+    // The uplinks of what it uses are known by now.
+    let (desired, loaded) = load_when_there(root, name)?;
+    let mut record = ensure_created(name)?;
     let others = shared::others(name, Some(&record), Some(&desired));
     let current = look(name, Some(&record), None, Some(&desired))?.state;
     let plan = shared::converge(current.clone(), &desired, None, &others).map_err(|p| problems(&loaded, &p))?;
@@ -157,12 +156,11 @@ fn reload_locked(root: &Path, name: &NetnsName) -> Result<()> {
         log::info!("{name}: nothing to do");
         return Ok(());
     }
-    let (mut desired, mut loaded) = load_when_there(root, name)?;
     let used_before = record.uses.clone();
-    if !desired.uses.is_empty() {
-        shared::acquire(root, name, &mut record, &desired)?;
-        (desired, loaded) = load(root, name)?;
+    if let Some(first) = shared::first_look(root, name) {
+        shared::acquire(root, name, &mut record, &first)?;
     }
+    let (desired, loaded) = load_when_there(root, name)?;
     let owned = record.owned(name, Some(&desired))?;
     let others = shared::others(name, Some(&record), Some(&desired));
     let current = look(name, Some(&record), owned.as_ref(), Some(&desired))?.state;

@@ -40,7 +40,9 @@ pub fn converge(current: State, desired: &Desired, owned: Option<&Owned>) -> Res
     if !same_for_all {
         draft.run_for_all(&all, &desired.scripts, Phase::PreUp);
     }
-    set_sysctls(&mut draft, desired.sysctls.iter().map(|(netns, key, value)| (netns, key, value)));
+    let missing = shared::missing_settings(&mut draft, desired);
+    let settings = desired.sysctls.iter().filter(|(netns, key, _)| !missing.contains(&(netns, key)));
+    set_sysctls(&mut draft, settings.map(|(netns, key, value)| (netns, key, value)));
     let mut fresh = BTreeSet::new();
     for link in &ordered {
         if arrive(&mut draft, link, desired, owned) {

@@ -3,7 +3,7 @@
 use super::Problem;
 use super::mend::Draft;
 use super::op::{Op, Plan};
-use crate::model::{Desired, Netns, Owned};
+use crate::model::{Desired, Netns, Owned, Sysctl};
 use std::sync::Arc;
 
 impl Plan {
@@ -29,6 +29,17 @@ pub(super) fn missing(draft: &Draft, desired: &Desired) -> Vec<Problem> {
         Some(Problem::new(&link.place, format!("there is no namespace {netns} for {}", link.place.link)))
     };
     gone.filter_map(problem).collect()
+}
+
+/// Settings of those namespaces that this kernel has not: one without IPv6 forwards none.
+pub(super) fn missing_settings<'a>(draft: &mut Draft, desired: &'a Desired) -> Vec<(&'a Netns, &'a Sysctl)> {
+    let wanted = desired.sysctls.iter().filter(|(netns, ..)| desired.uses(netns));
+    let has = |netns: &Netns, key: &Sysctl| draft.now.netns.get(netns).is_some_and(|n| n.sysctls.contains_key(key));
+    let missing: Vec<_> = wanted.filter(|(netns, key, _)| !has(netns, key)).map(|(n, key, _)| (n, key)).collect();
+    for (netns, key) in &missing {
+        draft.note(format!("there is no setting {key} in {netns}, ignoring: that is not forwarded"));
+    }
+    missing
 }
 
 /// The settings of those namespaces that `still` does not ask for, as they were.

@@ -7,7 +7,7 @@ cargo_test() {
     shift
     log=$(mktemp)
     # A module may bring devices to every namespace when it comes: not in the middle of something.
-    modprobe -a ip_gre ip6_gre ip6_tunnel ipip sit dummy bonding 8021q vrf macvlan macvtap ipvlan vxlan wireguard tun veth bridge
+    modprobe -a ip_gre ip6_gre ip6_tunnel ipip sit dummy bonding 8021q vrf macvlan macvtap ipvlan vxlan wireguard xfrm_interface tun veth bridge
     "/tests/bin/$name" --nocapture --test-threads=2 "$@" >"$log" 2>&1 || status=$?
     # A test's line may have been torn by what others said meanwhile.
     tr -d '\r' <"$log" | grep -E '^SKIPPED: |SKIPPED: ' | sed 's/.*SKIPPED: /# SKIPPED: /' | sort -u
