@@ -10,7 +10,11 @@ use std::path::Path;
 use std::process::Command;
 use systemd_netns::model::VirtualKind;
 
-const BINARY: &str = env!("CARGO_BIN_EXE_systemd-netns");
+/// The program that was built with this test, or the one that is installed where only the test was brought.
+fn program() -> &'static str {
+    let built = env!("CARGO_BIN_EXE_systemd-netns");
+    if Path::new(built).exists() { built } else { "/usr/sbin/systemd-netns" }
+}
 
 /// A world with the NICs `eth0` and `eth1`, and the files of a gateway `web` whose link leaves in `tunnel`.
 fn world(test: impl FnOnce() + Send) {
@@ -40,7 +44,7 @@ fn write(path: &str, text: &str) {
 /// Runs the program, which must end with a status, and gives back all that it said.
 #[track_caller]
 fn run(status: i32, arguments: &[&str]) -> String {
-    let output = Command::new(BINARY)
+    let output = Command::new(program())
         .args(arguments)
         .env_remove("JOURNAL_STREAM")
         .env_remove("SSH_CONNECTION")

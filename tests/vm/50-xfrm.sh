@@ -2,7 +2,7 @@
 # IPsec with real strongSwan: the gateway of the README, as an administrator installs it, against another gateway and two road
 # warriors, each with a strongSwan of its own.
 # timeout: 900
-# binaries: kernel_xfrm
+# binaries: kernel_xfrm cli_xfrm
 #
 #   lan (10.1.0.254) ── eth1 │tunnel│ ipsec0 ┄┄ strongswan ── eth0 ── internet ── eth0 ── siteb ┄┄ ipsec0 │tunnelb│ lan1 ── lanb
 #    fw (10.9.0.254) ── eth2 │warriors│ ipsec1 ┄┄┘                        └── anne, bert
@@ -11,6 +11,7 @@
 . /tests/lib/cargo-test.sh
 
 cargo_test kernel_xfrm
+cargo_test cli_xfrm
 
 # --- The world around: cables, the Internet, the LANs, the firewall ---
 
