@@ -120,6 +120,7 @@ impl Kernel {
             Op::AddNetns(name) => netns::create(name).map(drop),
             Op::DeleteNetns(name) => self.delete_netns(name),
             Op::AddLink { place, kind } => self.add_link(place, kind),
+            Op::EnsureLink { place, own } => self.ensure_link(place, own),
             Op::DeleteLink(place) => self.ask_about_links(&place.netns, &request::link::delete(place.link)),
             Op::MoveLink { from, to } => self.move_link(from, to),
             Op::SetLink { place, set } => self.set_link(place, set),

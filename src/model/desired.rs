@@ -79,6 +79,9 @@ pub struct Stanza {
     /// `pre-up` lines.
     #[serde(default)]
     pub pre_up: Vec<String>,
+    /// How many of them run before the link is made, where this program makes it. Counts in the first stanza.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub early: usize,
     /// `up` and `post-up` lines.
     #[serde(default)]
     pub up: Vec<String>,
@@ -90,7 +93,17 @@ pub struct Stanza {
     pub post_down: Vec<String>,
 }
 
+fn is_zero(number: &usize) -> bool {
+    *number == 0
+}
+
 impl DesiredLink {
+    /// The commands that run before it is made, where this program makes it.
+    pub fn early_commands(&self) -> &[String] {
+        let first = self.stanzas.first();
+        first.and_then(|stanza| stanza.pre_up.get(..stanza.early)).unwrap_or_default()
+    }
+
     /// The name that it has on the host before it is taken.
     pub fn host_name(&self) -> LinkName {
         self.from.unwrap_or(self.place.link)
