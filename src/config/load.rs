@@ -79,7 +79,7 @@ pub fn load_from(
     let mappings = Mappings::new(&sources.inner.stanzas, access);
     let renames = Renames::new(&sources.inner.stanzas, &machine, &mut report);
     let explicit = select::explicit(&sources.inner.stanzas, &renames, &mappings, &machine, &mut report);
-    let scripts = Scripts::read(access, &sources.inner.stanzas);
+    let scripts = Scripts::read(access, &sources.inner.stanzas, &mut report);
     let files = Files {
         access,
         netns,
