@@ -284,3 +284,24 @@ fn a_bridge_that_is_there_is_not_made_again_because_its_commands_changed() {
     let after = converge(current, &files("two"), Some(&owned)).expect("no problem");
     assert_eq!(in_short(&after), ["br0: two", "br0: script"]);
 }
+
+#[test]
+fn a_connection_is_dialled_once_and_no_link_is_looked_for() {
+    let line = |line: &str| vec![line.to_owned()];
+    let mut dial = wanted(at(&inside("web"), "dsl"), Link::default());
+    dial.presence = Presence::OnlyAName;
+    dial.stanzas = vec![Stanza { up: line("pon"), down: line("poff"), post_down: line("after"), ..Stanza::default() }];
+    let with = desired(vec![
+        dial,
+        port("eth0", "br0"),
+        wanted(at(&inside("web"), "br0"), of(Kind::plain(VirtualKind::Bridge))),
+    ]);
+    let first = converge(machine(), &with, None).expect("no problem");
+    assert_eq!(in_short(&first).iter().filter(|op| op.contains("dsl")).collect::<Vec<_>>(), ["dsl: pon"]);
+    let current = simulate(&machine(), &first);
+    let owned = own(&machine().netns[&Netns::Host], with.clone().into(), &first, None);
+    assert!(converge(current.clone(), &with, Some(&owned)).expect("no problem").is_empty());
+    let without = desired(with.links[1..].to_vec());
+    let last = converge(current, &without, Some(&owned)).expect("no problem");
+    assert_eq!(in_short(&last), ["dsl: poff", "dsl: after"]);
+}

@@ -41,6 +41,8 @@ pub(super) struct Draft<'a> {
     pub fixed_mac: Option<MacAddr>,
     /// It stays on the host, and is not ours.
     pub borrowed: bool,
+    /// It is the name of a connection, not of a link.
+    pub only_a_name: bool,
     /// `vlan-raw-device` names its parent.
     pub raw: bool,
     pub stanzas: Vec<Evaluated<'a>>,
@@ -73,6 +75,7 @@ impl<'a> Draft<'a> {
             by_command: false,
             fixed_mac: None,
             borrowed: false,
+            only_a_name: false,
             raw: false,
             stanzas: Vec::new(),
         }
@@ -83,6 +86,7 @@ impl<'a> Draft<'a> {
         let by_command = self.by_command || self.stanzas.iter().any(|stanza| stanza.pre_ups > 0);
         let presence = match () {
             () if self.borrowed => Presence::Borrowed,
+            () if self.only_a_name => Presence::OnlyAName,
             () if by_command && self.kind.is_none() && self.place.netns != Netns::Host => Presence::MadeByCommand,
             () => Presence::Required,
         };

@@ -183,7 +183,7 @@ pub fn host_links(desired: &Desired) -> Vec<LinkName> {
     let needed = desired.links.iter().filter(|link| match link.presence {
         Presence::Borrowed => true,
         Presence::Required => link.link.kind.is_none() && link.place.netns != Netns::Host,
-        Presence::MadeByCommand => false,
+        Presence::MadeByCommand | Presence::OnlyAName => false,
     });
     needed.map(|link| link.from.unwrap_or(link.place.link)).collect()
 }

@@ -129,7 +129,8 @@ fn is_program(path: &Path) -> bool {
     std::fs::metadata(path).is_ok_and(|m| m.is_file() && m.permissions().mode() & 0o111 != 0)
 }
 
-fn quoted(path: &str) -> String {
+/// A word for sh(1).
+pub(super) fn quoted(path: &str) -> String {
     let plain = |b: u8| b.is_ascii_alphanumeric() || b"/._-@:".contains(&b);
     if path.bytes().all(plain) { path.to_owned() } else { format!("'{}'", path.replace('\'', r"'\''")) }
 }

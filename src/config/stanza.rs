@@ -11,7 +11,7 @@ use super::route::{self, RouteLine};
 use super::scripts::Scripts;
 use super::surroundings::Surroundings;
 use super::value::only_word;
-use super::{dhcp, inet, inet6, rule, tunnel};
+use super::{dhcp, dial, inet, inet6, rule, tunnel};
 use crate::interfaces::Files;
 use crate::interfaces::diagnostic::Diagnostic;
 use crate::interfaces::syntax::Opt;
@@ -106,6 +106,7 @@ pub(super) fn evaluate<'a>(
         rule_lines = self::rules(settled, rules, report);
     }
     commands(settled, subject, &mut stanza);
+    dial::commands(settled, subject.place.link, &mut stanza, report);
     if stanza.has_commands() {
         stanza.environment = environment::environment(settled, subject.names, &computed);
     }

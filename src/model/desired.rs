@@ -54,6 +54,8 @@ pub enum Presence {
     Required,
     /// A `pre-up` command may make it, in the namespace of its place; it must be there after that.
     MadeByCommand,
+    /// It is a name for commands, and no link.
+    OnlyAName,
     /// It belongs to the host, stays there and is not ours; its properties are restored at the end.
     Borrowed,
 }
@@ -164,7 +166,7 @@ impl Desired {
         for netns in self.made_netns() {
             state.netns.insert(netns, NetnsState::default());
         }
-        for l in &self.links {
+        for l in self.links.iter().filter(|l| l.presence != Presence::OnlyAName) {
             let ns = state.netns.entry(l.place.netns.clone()).or_default();
             ns.links.insert(l.place.link, l.link.clone());
             ns.sysctls.extend(l.sysctls.iter().cloned());

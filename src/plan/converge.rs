@@ -91,6 +91,9 @@ fn set_sysctls<'a>(
 /// Sees to it that a link is at its place; tells whether that is news.
 fn arrive(draft: &mut Draft, link: &DesiredLink, desired: &Desired, owned: Option<&Owned>) -> bool {
     let place = &link.place;
+    if link.presence == Presence::OnlyAName {
+        return owned.is_none_or(|o| o.desired.link(place).is_none());
+    }
     match (&link.link.kind, draft.now.link(place)) {
         (None, Some(_)) => false,
         (None, None) => move_in(draft, link, desired),
@@ -289,6 +292,9 @@ fn configure(
 
 /// The link is there, has its properties and is up; a bridge's ports are in already.
 fn ready(draft: &mut Draft, link: &DesiredLink, was: Option<&DesiredLink>) {
+    if link.presence == Presence::OnlyAName {
+        return;
+    }
     appear(draft, link);
     draft.mend_down(&link.place, &link.link, was.map(|w| &w.link));
     set_sysctls(draft, link.sysctls.iter().map(|(key, value)| (&link.place.netns, key, value)));
