@@ -121,6 +121,7 @@ impl Kernel {
             Op::AddNetns(name) => netns::create(name).map(drop),
             Op::DeleteNetns(name) => self.delete_netns(name),
             Op::AddLink { place, kind } => self.add_link(place, kind),
+            Op::EnsureLink { place, own } => self.ensure_link(place, own),
             Op::MoveLink { from, to } => self.move_link(from, to),
             Op::SetLink { place, set } => self.set_link(place, set),
             Op::AwaitLink(place) => {
