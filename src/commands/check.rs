@@ -4,7 +4,7 @@ use super::load::{diagnostic, read};
 use super::{Mistakes, look};
 use crate::config::{self, Loaded};
 use crate::interfaces::diagnostic::{Diagnostic, Severity};
-use crate::kernel::netns;
+use crate::kernel::{Kernel, netns};
 use crate::model::{Desired, LinkName, Netns, NetnsName, NetnsState, Place};
 use crate::plan::converge;
 use crate::system::journal;
@@ -63,7 +63,7 @@ fn against_the_machine(name: &NetnsName, desired: &Arc<Desired>, loaded: &Loaded
         )));
     }
     let seen = record.as_ref().map_or(Ok(None), |r| r.owned(name, Some(desired))).and_then(|owned| {
-        let current = look::look(name, record.as_ref(), owned.as_ref(), Some(desired))?;
+        let current = look::look(&mut Kernel::new(), name, record.as_ref(), owned.as_ref(), Some(desired))?;
         Ok((current.state, owned))
     });
     let (current, owned) = match seen {

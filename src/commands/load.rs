@@ -3,12 +3,13 @@
 use super::{Mistakes, Refused, look};
 use crate::config::{self, Loaded, Surroundings};
 use crate::interfaces::diagnostic::{Diagnostic, Severity};
+use crate::kernel::Kernel;
 use crate::model::{Desired, LinkName, Netns, NetnsName};
 use crate::plan::Problem;
 use crate::system::{journal, programs};
 use anyhow::Result;
-use std::cell::OnceCell;
-use std::collections::{HashMap, HashSet};
+use std::cell::{OnceCell, RefCell};
+use std::collections::HashSet;
 use std::io::Write;
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -60,7 +61,7 @@ fn judge(mut loaded: Loaded) -> Result<(Arc<Desired>, Loaded)> {
 
 /// The files and everything that is to be said about them.
 pub(super) fn read(root: &Path, netns: &NetnsName) -> Loaded {
-    config::load(root, netns, &Machine { root, netns, links: OnceCell::new() })
+    config::load(root, netns, &Machine { root, netns, kernel: RefCell::new(Kernel::new()), links: OnceCell::new() })
 }
 
 /// The problems of a plan, each at the place in the files that names the link.
@@ -79,6 +80,7 @@ pub(super) fn diagnostic(loaded: &Loaded, problem: &Problem, severity: Severity)
 struct Machine<'a> {
     root: &'a Path,
     netns: &'a NetnsName,
+    kernel: RefCell<Kernel>,
     links: OnceCell<Known>,
 }
 
@@ -87,20 +89,16 @@ struct Known {
     host: HashSet<LinkName>,
     /// Those of the host and the namespace.
     all: Vec<LinkName>,
-    altnames: HashMap<String, LinkName>,
 }
 
 impl Machine<'_> {
     fn known(&self) -> &Known {
         self.links.get_or_init(|| {
-            let mut links = look::links(&Netns::Host);
-            let host: HashSet<LinkName> = links.iter().map(|(name, _)| *name).collect();
+            let host = look::links(&Netns::Host);
             let inside = look::links(&Netns::Named(self.netns.clone()));
-            links.extend(inside.into_iter().filter(|(name, _)| !host.contains(name)));
-            let all = links.iter().map(|(name, _)| *name).collect();
-            let altnames =
-                links.into_iter().flat_map(|(name, others)| others.into_iter().map(move |other| (other, name)));
-            Known { host, all, altnames: altnames.collect() }
+            let known: HashSet<LinkName> = host.iter().copied().collect();
+            let all = host.into_iter().chain(inside.into_iter().filter(|name| !known.contains(name))).collect();
+            Known { host: known, all }
         })
     }
 }
@@ -111,9 +109,10 @@ impl Surroundings for Machine<'_> {
     }
 
     fn by_altname(&self, name: &str) -> Option<LinkName> {
-        // The links of the host are there without asking the kernel for all of them.
-        let is_link = !name.contains('/') && Path::new("/sys/class/net").join(name).exists();
-        if is_link { None } else { self.known().altnames.get(name).copied() }
+        let mut kernel = self.kernel.borrow_mut();
+        let mut called = |netns| kernel.link_called(&netns, name).ok().flatten();
+        let link = called(Netns::Host).or_else(|| called(Netns::Named(self.netns.clone())))?;
+        Some(link).filter(|link| link.as_str() != name)
     }
 
     fn attribute(&self, link: &LinkName, variable: &str) -> Option<String> {

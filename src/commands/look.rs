@@ -9,12 +9,13 @@ use std::collections::{BTreeMap, BTreeSet};
 /// The host and, where it is ours, the namespace. Of the host's routes only those by links that are spoken of: it may
 /// have a full table of the Internet's.
 pub(super) fn look(
+    kernel: &mut Kernel,
     name: &NetnsName,
     record: Option<&Record>,
     owned: Option<&Owned>,
     desired: Option<&Desired>,
 ) -> Result<Observed> {
-    Ok(Kernel::new().observe(&wanted(name, record, owned, desired))?)
+    Ok(kernel.observe(&wanted(name, record, owned, desired))?)
 }
 
 /// Whether `/run/netns/NAME` is the namespace of the record. Before the record has one, it was written to make it.
@@ -53,15 +54,13 @@ pub(super) fn is_left_over(record: &Record) -> bool {
     record.progress == Progress::Unfinished
 }
 
-/// The links of a namespace in the order of their indexes, with their alternative names; none when it cannot be looked at.
-pub(super) fn links(netns: &Netns) -> Vec<(LinkName, BTreeSet<String>)> {
-    let wanted = Wanted { netns: [netns.clone()].into(), host_routes_of: Some(BTreeSet::new()), ..Wanted::default() };
+/// The links of a namespace in the order of their indexes; none when it cannot be looked at.
+pub(super) fn links(netns: &Netns) -> Vec<LinkName> {
+    let wanted = Wanted { netns: [netns.clone()].into(), host_links: Some(BTreeSet::new()), ..Wanted::default() };
     let Ok(observed) = Kernel::new().observe(&wanted) else { return Vec::new() };
     let mut links: Vec<(u32, LinkName)> = observed.indexes.iter().map(|(place, index)| (*index, place.link)).collect();
     links.sort_unstable();
-    let state = observed.state.netns.get(netns);
-    let altnames = |name: &LinkName| state.and_then(|state| state.links.get(name)).map(|link| link.altnames.clone());
-    links.into_iter().map(|(_, name)| (name, altnames(&name).unwrap_or_default())).collect()
+    links.into_iter().map(|(_, name)| name).collect()
 }
 
 /// What must be looked at for a namespace: what its files and its record speak of.
@@ -95,5 +94,5 @@ pub(super) fn wanted(
     for key in owned.iter().flat_map(|o| o.before.sysctls.keys()) {
         sysctls.entry(Netns::Host).or_default().insert(key.clone());
     }
-    Wanted { netns, sysctls, host_routes_of: Some(links) }
+    Wanted { netns, sysctls, host_links: Some(links) }
 }

@@ -2,6 +2,7 @@
 
 use super::load::{load, problems};
 use super::look::{is_left_over, look, refuse_foreign};
+use crate::kernel::Kernel;
 use crate::model::NetnsName;
 use crate::plan::{converge, teardown};
 use crate::system::record::Record;
@@ -16,7 +17,7 @@ pub fn plan(root: &Path, name: &NetnsName, stop: bool) -> Result<()> {
     let owned = |desired| record.as_ref().map_or(Ok(None), |r| r.owned(name, desired));
     let plan = if stop {
         let Some(owned) = owned(None)? else { bail!("{name} is not up: there is nothing to stop") };
-        teardown(look(name, record.as_ref(), Some(&owned), None)?.state, &owned)
+        teardown(look(&mut Kernel::new(), name, record.as_ref(), Some(&owned), None)?.state, &owned)
     } else {
         if record.as_ref().is_some_and(is_left_over) {
             log::warn!(
@@ -25,7 +26,7 @@ pub fn plan(root: &Path, name: &NetnsName, stop: bool) -> Result<()> {
         }
         let (desired, loaded) = load(root, name)?;
         let owned = owned(Some(&desired))?;
-        let current = look(name, record.as_ref(), owned.as_ref(), Some(&desired))?;
+        let current = look(&mut Kernel::new(), name, record.as_ref(), owned.as_ref(), Some(&desired))?;
         converge(current.state, &desired, owned.as_ref()).map_err(|p| problems(&loaded, &p))?
     };
     let mut out = std::io::stdout().lock();

@@ -42,14 +42,15 @@ pub fn start(root: &Path, name: &NetnsName) -> Result<()> {
 fn start_locked(root: &Path, name: &NetnsName) -> Result<()> {
     let (desired, loaded) = load_when_there(root, name)?;
     let mut record = ensure_created(name)?;
-    let current = look(name, Some(&record), None, Some(&desired))?.state;
+    let mut kernel = Kernel::new();
+    let current = look(&mut kernel, name, Some(&record), None, Some(&desired))?.state;
     let host = host_of(&current);
     let plan = converge(current, &desired, None).map_err(|p| problems(&loaded, &p))?;
     record.progress = Progress::Unfinished;
     let shared = Arc::clone(&desired);
     record.write_owned(name, &own(&host, desired, &plan, None))?;
     plan.notes.iter().for_each(|note| log::warn!("{note}"));
-    if let Err(failed) = apply(&mut Kernel::new(), &plan) {
+    if let Err(failed) = apply(&mut kernel, &plan) {
         let error = anyhow::Error::from(failed);
         log::error!("{error:#}");
         log::info!("{name}: giving everything back");
@@ -122,7 +123,8 @@ fn reload_locked(root: &Path, name: &NetnsName) -> Result<()> {
     }
     let (desired, loaded) = load_when_there(root, name)?;
     let owned = record.owned(name, Some(&desired))?;
-    let current = look(name, Some(&record), owned.as_ref(), Some(&desired))?.state;
+    let mut kernel = Kernel::new();
+    let current = look(&mut kernel, name, Some(&record), owned.as_ref(), Some(&desired))?.state;
     let host = host_of(&current);
     let plan = converge(current, &desired, owned.as_ref()).map_err(|p| problems(&loaded, &p))?;
     if plan.is_empty() && owned.as_ref().is_some_and(|o| Arc::ptr_eq(&o.desired, &desired)) {
@@ -135,7 +137,7 @@ fn reload_locked(root: &Path, name: &NetnsName) -> Result<()> {
     let mut owned = own(&host, desired, &plan, owned);
     record.write_owned(name, &owned)?;
     plan.notes.iter().for_each(|note| log::warn!("{note}"));
-    if let Err(failed) = apply(&mut Kernel::new(), &plan) {
+    if let Err(failed) = apply(&mut kernel, &plan) {
         log::error!("{:#}", anyhow::Error::from(failed));
         go_back(name, &mut record, owned, previous)?;
         bail!("{name} was not reloaded; it is as it was before");
@@ -154,13 +156,14 @@ fn reload_locked(root: &Path, name: &NetnsName) -> Result<()> {
 fn go_back(name: &NetnsName, record: &mut Record, owned: Owned, previous: Option<Arc<Desired>>) -> Result<()> {
     let Some(previous) = previous else { return Ok(()) };
     log::info!("{name}: going back to what was applied before");
-    let current = look(name, Some(record), Some(&owned), Some(&previous))?.state;
+    let mut kernel = Kernel::new();
+    let current = look(&mut kernel, name, Some(record), Some(&owned), Some(&previous))?.state;
     let host = host_of(&current);
     let back = converge(current, &previous, Some(&owned)).map_err(|p| {
         let text: Vec<String> = p.iter().map(ToString::to_string).collect();
         anyhow::anyhow!("what was applied before cannot be reached any more: {}", text.join("; "))
     })?;
-    let failures = apply_all(&mut Kernel::new(), &back);
+    let failures = apply_all(&mut kernel, &back);
     let mut owned = own(&host, previous, &back, Some(owned));
     if failures.is_empty() {
         settle(&mut owned);

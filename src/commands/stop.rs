@@ -42,7 +42,7 @@ pub(super) fn stop_locked(name: &NetnsName, record: &Record) -> Result<()> {
     let mut kernel = Kernel::new();
     let mut failures = Vec::new();
     if let Some(owned) = record.owned(name, None)? {
-        let current = look(name, Some(&record), Some(&owned), None)?;
+        let current = look(&mut kernel, name, Some(&record), Some(&owned), None)?;
         let mut plan = teardown(current.state, &owned);
         plan.ops.retain(|op| !matches!(op, Op::DeleteNetns(_)));
         plan.notes.iter().for_each(|note| log::warn!("{note}"));

@@ -165,6 +165,16 @@ impl Seen {
         self.info.kind.as_deref() == Some("bridge")
     }
 
+    /// Whether other links may be its ports.
+    pub fn has_ports(&self) -> bool {
+        matches!(self.info.kind.as_deref(), Some("bridge" | "bond" | "vrf" | "team"))
+    }
+
+    /// The indexes of those that it stands on and belongs to, of its own namespace.
+    pub fn refers_to(&self) -> impl Iterator<Item = u32> + use<> {
+        self.stands_on.filter(|_| self.nsid.is_none()).into_iter().chain(self.master)
+    }
+
     /// Whether it is a bridge, or a port of one.
     pub fn may_have_vlans(&self) -> bool {
         self.is_bridge() || self.info.port_state.is_some()
