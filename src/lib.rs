@@ -38,8 +38,9 @@
 //! # Where this differs from its first design
 //!
 //! - What the files ask for is [`model::Desired`], not a bare state: commands have their places between changes.
-//! - Requests are written with `netlink-packet-route` over a plain blocking socket rather than through `rtnetlink`'s connection: ten
-//!   thousand routes go out in a few hundred system calls, and only failures are answered.
+//! - Requests about links are written with `rtnetlink`'s message builders, the others with `netlink-packet-route`. They go out over a
+//!   plain blocking socket rather than through `rtnetlink`'s connection: ten thousand routes go out in a few hundred system calls, and
+//!   only failures are answered.
 
 pub mod apply;
 pub mod cli;

@@ -19,7 +19,7 @@ pub fn summary(plan: &Plan) -> String {
             "links given back",
         ),
         (count(|op| matches!(op, Op::AddLink { kind: Kind::Veth { .. }, .. })), "pair made", "pairs made"),
-        (count(|op| matches!(op, Op::AddLink { kind, .. } if kind.name() != "veth")), "link made", "links made"),
+        (count(is_made), "link made", "links made"),
         (count(|op| matches!(op, Op::DeleteLink(_))), "link deleted", "links deleted"),
         (count(|op| matches!(op, Op::AddAddress { .. })), "address added", "addresses added"),
         (count(|op| matches!(op, Op::DeleteAddress { .. })), "address deleted", "addresses deleted"),
@@ -44,4 +44,13 @@ pub fn summary(plan: &Plan) -> String {
         let _ = write!(text, "{between}{n} {}", if n == 1 { one } else { many });
     }
     if text.is_empty() { "nothing to do".to_owned() } else { text }
+}
+
+/// Whether it makes a link that is no pair.
+fn is_made(op: &Op) -> bool {
+    match op {
+        Op::AddLink { kind, .. } => kind.name() != "veth",
+        Op::EnsureLink { .. } => true,
+        _ => false,
+    }
 }

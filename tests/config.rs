@@ -163,6 +163,9 @@ fn render_stanza(text: &mut String, stanza: &Stanza) -> std::fmt::Result {
     }
     let phases =
         [("pre-up", &stanza.pre_up), ("up", &stanza.up), ("down", &stanza.down), ("post-down", &stanza.post_down)];
+    if stanza.early > 0 {
+        writeln!(text, "    pre-up lines before the link is made: {}", stanza.early)?;
+    }
     for (phase, lines) in phases {
         lines.iter().try_for_each(|line| writeln!(text, "    {phase}: {line}"))?;
     }

@@ -90,7 +90,7 @@ fn of_a_busy_host_only_the_routes_of_some_links_are_seen() {
         let mut wanted = Wanted { netns: BTreeSet::from([Netns::Host]), ..Wanted::default() };
         let all = Kernel::new().observe(&wanted).unwrap();
         assert_eq!((all.state.netns[&Netns::Host].routes.len(), all.unmodelled), (4, 1));
-        wanted.host_routes_of = Some(BTreeSet::from([link("a0"), link("a1"), link("gone")]));
+        wanted.host_links = Some(BTreeSet::from([link("a0"), link("a1"), link("gone")]));
         let some = Kernel::new().observe(&wanted).unwrap();
         let destinations: Vec<String> =
             some.state.netns[&Netns::Host].routes.iter().map(|route| route.to.to_string()).collect();

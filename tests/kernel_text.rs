@@ -3,6 +3,7 @@
 mod common;
 
 use common::deed::text_is_deed;
+use common::kinds::made_of;
 use common::ops::*;
 use common::{in_world, sh};
 use std::collections::BTreeSet;
@@ -43,6 +44,23 @@ fn links_are_made_set_and_deleted_as_the_text_says() {
     text_is_deed("", &ops);
     ops.extend([Op::DeleteLink(inner), Op::DeleteNetns(name("a"))]);
     text_is_deed("", &ops);
+}
+
+#[test]
+fn a_link_that_commands_may_have_made_is_made_or_gets_the_options() {
+    let Kind::Virtual(own) = made_of(VirtualKind::Bridge, None, "ageing_time 5000, stp_state 1") else {
+        unreachable!()
+    };
+    let ops = [Op::EnsureLink { place: host("br0"), own }];
+    text_is_deed("", &ops);
+    text_is_deed("ip link add br0 type bridge", &ops);
+    in_world(|| {
+        sh("ip link add br0 type bridge");
+        Kernel::new().apply(&ops).unwrap();
+        assert!(sh("ip -d link show br0").contains("ageing_time 5000"));
+        sh("ip link delete br0; ip link add br0 type veth peer name p0");
+        Kernel::new().apply(&ops).unwrap_err();
+    });
 }
 
 #[test]

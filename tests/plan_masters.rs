@@ -9,7 +9,7 @@ use systemd_netns::model::{
     BridgeVlan, Desired, DesiredLink, Kind, Link, LinkOptions, LinkValue, Netns, NetnsState, Owned, Place, Presence,
     Stanza, State, Virtual, VirtualKind, VlanProtocol, Wireguard,
 };
-use systemd_netns::plan::{converge, own, simulate};
+use systemd_netns::plan::{Op, Plan, converge, own, simulate};
 
 fn nic() -> Link {
     Link { kind: Some(Kind::Physical), up: Some(true), mtu: Some(1500), addrgenmode: Some(0), ..Link::default() }
@@ -226,4 +226,82 @@ fn what_cannot_be_is_a_problem() {
     assert!(problems[0].message.contains("stand on one another"), "{problems:?}");
     let problems = converge(machine(), &desired(vec![port("eth0", "nothing")]), None).unwrap_err();
     assert_eq!(problems[0].message, "eth0 in web is to be a port of nothing, which does not exist");
+}
+
+fn with_pre_up(mut link: DesiredLink, lines: [&str; 2], early: usize) -> DesiredLink {
+    link.stanzas[0].pre_up = lines.map(str::to_owned).to_vec();
+    link.stanzas[0].early = early;
+    link
+}
+
+/// The operations of a plan, commands as the lines that they are, without the namespace.
+fn in_short(plan: &Plan) -> Vec<String> {
+    let short = |op: &Op| match op {
+        Op::Run(command) => format!("{}: {}", command.link, command.line),
+        op => op.to_string().replace(" -n web", ""),
+    };
+    plan.ops.iter().map(short).collect()
+}
+
+#[test]
+fn commands_run_before_the_bridge_that_they_belong_to_is_made() {
+    let bridge = wanted(at(&inside("web"), "br0"), of(made_of(VirtualKind::Bridge, None, "ageing_time 5000")));
+    let bridge = with_pre_up(with_address(bridge, "192.0.2.1/24"), ["line", "script"], 1);
+    let first = with_pre_up(port("eth0", "br0"), ["its own", "another"], 0);
+    let implied = DesiredLink { stanzas: Vec::new(), ..port("eth1", "br0") };
+    let plan = converge(machine(), &desired(vec![bridge, first, implied]), None).expect("no problem");
+    assert_eq!(
+        in_short(&plan),
+        [
+            "ip netns add web",
+            "ip link set dev eth0 netns web",
+            "ip link set dev eth1 netns web",
+            "eth0: its own",
+            "eth0: another",
+            "ip link set dev eth0 up",
+            "br0: line",
+            "if ip link show dev br0 >/dev/null 2>&1; then ip link set dev br0 type bridge ageing_time 5000; \
+             else ip link add name br0 type bridge ageing_time 5000; fi",
+            "ip link set dev eth0 master br0",
+            "ip link set dev eth1 master br0",
+            "ip link set dev eth1 up",
+            "br0: script",
+            "ip link set dev br0 up",
+            "ip address add 192.0.2.1/24 dev br0 scope global",
+        ]
+    );
+}
+
+#[test]
+fn a_bridge_that_is_there_is_not_made_again_because_its_commands_changed() {
+    let bridge = wanted(at(&inside("web"), "br0"), of(made_of(VirtualKind::Bridge, None, "ageing_time 5000")));
+    let files = |line| desired(vec![with_pre_up(bridge.clone(), [line, "script"], 1), port("eth0", "br0")]);
+    let before = files("one");
+    let first = converge(machine(), &before, None).expect("no problem");
+    let current = simulate(&machine(), &first);
+    let owned = own(&machine().netns[&Netns::Host], before.into(), &first, None);
+    assert_eq!(owned.made, [at(&inside("web"), "br0")]);
+    let after = converge(current, &files("two"), Some(&owned)).expect("no problem");
+    assert_eq!(in_short(&after), ["br0: two", "br0: script"]);
+}
+
+#[test]
+fn a_connection_is_dialled_once_and_no_link_is_looked_for() {
+    let line = |line: &str| vec![line.to_owned()];
+    let mut dial = wanted(at(&inside("web"), "dsl"), Link::default());
+    dial.presence = Presence::OnlyAName;
+    dial.stanzas = vec![Stanza { up: line("pon"), down: line("poff"), post_down: line("after"), ..Stanza::default() }];
+    let with = desired(vec![
+        dial,
+        port("eth0", "br0"),
+        wanted(at(&inside("web"), "br0"), of(Kind::plain(VirtualKind::Bridge))),
+    ]);
+    let first = converge(machine(), &with, None).expect("no problem");
+    assert_eq!(in_short(&first).iter().filter(|op| op.contains("dsl")).collect::<Vec<_>>(), ["dsl: pon"]);
+    let current = simulate(&machine(), &first);
+    let owned = own(&machine().netns[&Netns::Host], with.clone().into(), &first, None);
+    assert!(converge(current.clone(), &with, Some(&owned)).expect("no problem").is_empty());
+    let without = desired(with.links[1..].to_vec());
+    let last = converge(current, &without, Some(&owned)).expect("no problem");
+    assert_eq!(in_short(&last), ["dsl: poff", "dsl: after"]);
 }

@@ -4,7 +4,7 @@ use super::load::{diagnostic, read};
 use super::{Mistakes, look, shared};
 use crate::config::{self, Loaded};
 use crate::interfaces::diagnostic::{Diagnostic, Severity};
-use crate::kernel::netns;
+use crate::kernel::{Kernel, netns};
 use crate::model::{Desired, LinkName, Netns, NetnsName, NetnsState, Place};
 use crate::system::journal;
 use crate::system::record::Record;
@@ -62,7 +62,8 @@ fn against_the_machine(root: &Path, name: &NetnsName, desired: &Arc<Desired>, lo
         )));
     }
     let seen = record.as_ref().map_or(Ok(None), |r| r.owned(name, Some(desired))).and_then(|owned| {
-        let mut current = look::look(name, record.as_ref(), owned.as_ref(), Some(desired))?.state;
+        let mut kernel = Kernel::new();
+        let mut current = look::look(&mut kernel, name, record.as_ref(), owned.as_ref(), Some(desired))?.state;
         shared::imagine(root, &mut current, desired)?;
         Ok((current, owned))
     });

@@ -3,14 +3,14 @@
 use super::{Mistakes, Refused, look};
 use crate::config::{self, Loaded, Surroundings};
 use crate::interfaces::diagnostic::{Diagnostic, Severity};
-use crate::kernel;
-use crate::model::{Desired, Link, LinkName, Netns, NetnsName};
+use crate::kernel::{self, Kernel};
+use crate::model::{Desired, LinkName, Netns, NetnsName};
 use crate::plan::Problem;
 use crate::system::record::Record;
 use crate::system::{journal, programs};
 use anyhow::Result;
-use std::cell::OnceCell;
-use std::collections::{HashMap, HashSet};
+use std::cell::{OnceCell, RefCell};
+use std::collections::HashSet;
 use std::io::Write;
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -79,12 +79,12 @@ fn judge(mut loaded: Loaded) -> Result<(Arc<Desired>, Loaded)> {
 /// The files and everything that is to be said about them.
 pub(super) fn read(root: &Path, netns: &NetnsName) -> Loaded {
     let used = Record::read(netns).ok().flatten().is_some_and(|r| r.users.iter().any(|user| user != netns));
-    config::load(root, netns, &Machine { root, netns, used, links: OnceCell::new() })
+    config::load(root, netns, &Machine::new(root, netns, used))
 }
 
 /// The same of a namespace that others are going to use.
 pub(super) fn read_used(root: &Path, netns: &NetnsName) -> Loaded {
-    config::load(root, netns, &Machine { root, netns, used: true, links: OnceCell::new() })
+    config::load(root, netns, &Machine::new(root, netns, true))
 }
 
 /// The problems of a plan, each at the place in the files that names the link.
@@ -105,6 +105,7 @@ struct Machine<'a> {
     netns: &'a NetnsName,
     /// Whether others put links into it.
     used: bool,
+    kernel: RefCell<Kernel>,
     links: OnceCell<Known>,
 }
 
@@ -113,22 +114,20 @@ struct Known {
     host: HashSet<LinkName>,
     /// Those of the host and the namespace.
     all: Vec<LinkName>,
-    /// What those inside have.
-    mtus: HashMap<LinkName, u32>,
-    altnames: HashMap<String, LinkName>,
 }
 
-impl Machine<'_> {
+impl<'a> Machine<'a> {
+    fn new(root: &'a Path, netns: &'a NetnsName, used: bool) -> Self {
+        Self { root, netns, used, kernel: RefCell::new(Kernel::new()), links: OnceCell::new() }
+    }
+
     fn known(&self) -> &Known {
         self.links.get_or_init(|| {
-            let mut links = look::links(&Netns::Host);
-            let host: HashSet<LinkName> = links.iter().map(|(name, _)| *name).collect();
+            let host = look::links(&Netns::Host);
             let inside = look::links(&Netns::Named(self.netns.clone()));
-            let mtus = inside.iter().filter_map(|(name, link)| Some((*name, link.mtu?))).collect();
-            links.extend(inside.into_iter().filter(|(name, _)| !host.contains(name)));
-            let all = links.iter().map(|(name, _)| *name).collect();
-            let others = |(name, link): (LinkName, Link)| link.altnames.into_iter().map(move |other| (other, name));
-            Known { host, all, mtus, altnames: links.into_iter().flat_map(others).collect() }
+            let known: HashSet<LinkName> = host.iter().copied().collect();
+            let all = host.into_iter().chain(inside.into_iter().filter(|name| !known.contains(name))).collect();
+            Known { host: known, all }
         })
     }
 }
@@ -139,9 +138,10 @@ impl Surroundings for Machine<'_> {
     }
 
     fn by_altname(&self, name: &str) -> Option<LinkName> {
-        // The links of the host are there without asking the kernel for all of them.
-        let is_link = !name.contains('/') && Path::new("/sys/class/net").join(name).exists();
-        if is_link { None } else { self.known().altnames.get(name).copied() }
+        let mut kernel = self.kernel.borrow_mut();
+        let mut called = |netns| kernel.link_called(&netns, name).ok().flatten();
+        let link = called(Netns::Host).or_else(|| called(Netns::Named(self.netns.clone())))?;
+        Some(link).filter(|link| link.as_str() != name)
     }
 
     fn attribute(&self, link: &LinkName, variable: &str) -> Option<String> {
@@ -165,12 +165,13 @@ impl Surroundings for Machine<'_> {
             return kernel::proc::default_link(&namespace, ipv6).ok().flatten();
         }
         // It is going to be as its files say. Those of its own that ask for others' uplinks do not matter here.
-        let machine = Machine { root: self.root, netns, used: true, links: OnceCell::new() };
+        let machine = Machine::new(self.root, netns, true);
         config::uplink(&config::load(self.root, netns, &WithoutUplinks(&machine)).desired?, ipv6)
     }
 
     fn mtu_inside(&self, link: &LinkName) -> Option<u32> {
-        self.known().mtus.get(link).copied().filter(|_| self.root == Path::new("/"))
+        let inside = || look::link(&Netns::Named(self.netns.clone()), *link)?.mtu;
+        if self.root == Path::new("/") { inside() } else { None }
     }
 
     fn is_used_by_others(&self) -> bool {

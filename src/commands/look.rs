@@ -9,12 +9,13 @@ use std::collections::{BTreeMap, BTreeSet};
 /// The host and, where it is ours, the namespace. Of the host's routes only those by links that are spoken of: it may
 /// have a full table of the Internet's.
 pub(super) fn look(
+    kernel: &mut Kernel,
     name: &NetnsName,
     record: Option<&Record>,
     owned: Option<&Owned>,
     desired: Option<&Desired>,
 ) -> Result<Observed> {
-    Ok(Kernel::new().observe(&wanted(name, record, owned, desired))?)
+    Ok(kernel.observe(&wanted(name, record, owned, desired))?)
 }
 
 /// A namespace that is up and ours.
@@ -59,15 +60,20 @@ pub(super) fn is_left_over(record: &Record) -> bool {
     record.progress == Progress::Unfinished
 }
 
+/// A link; none when there is none, or it cannot be looked at.
+pub(super) fn link(netns: &Netns, link: LinkName) -> Option<Link> {
+    let wanted = Wanted { netns: [netns.clone()].into(), host_links: Some([link].into()), ..Wanted::default() };
+    let mut observed = Kernel::new().observe(&wanted).ok()?;
+    observed.state.netns.get_mut(netns)?.links.remove(&link)
+}
+
 /// The links of a namespace in the order of their indexes; none when it cannot be looked at.
-pub(super) fn links(netns: &Netns) -> Vec<(LinkName, Link)> {
-    let wanted = Wanted { netns: [netns.clone()].into(), host_routes_of: Some(BTreeSet::new()), ..Wanted::default() };
+pub(super) fn links(netns: &Netns) -> Vec<LinkName> {
+    let wanted = Wanted { netns: [netns.clone()].into(), host_links: Some(BTreeSet::new()), ..Wanted::default() };
     let Ok(observed) = Kernel::new().observe(&wanted) else { return Vec::new() };
     let mut links: Vec<(u32, LinkName)> = observed.indexes.iter().map(|(place, index)| (*index, place.link)).collect();
     links.sort_unstable();
-    let state = observed.state.netns.get(netns);
-    let link = |name: &LinkName| state.and_then(|state| state.links.get(name)).cloned().unwrap_or_default();
-    links.into_iter().map(|(_, name)| (name, link(&name))).collect()
+    links.into_iter().map(|(_, name)| name).collect()
 }
 
 /// What must be looked at for a namespace: what its files and its record speak of.
@@ -109,5 +115,5 @@ pub(super) fn wanted(
     for (netns, settings) in owned.iter().flat_map(|o| &o.elsewhere) {
         sysctls.entry(netns.clone()).or_default().extend(settings.keys().cloned());
     }
-    Wanted { netns, sysctls, host_routes_of: Some(links) }
+    Wanted { netns, sysctls, host_links: Some(links) }
 }

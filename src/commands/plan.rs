@@ -3,6 +3,7 @@
 use super::load::{load, problems};
 use super::look::{is_left_over, look, refuse_foreign};
 use super::shared;
+use crate::kernel::Kernel;
 use crate::model::NetnsName;
 use crate::plan::teardown;
 use crate::system::record::Record;
@@ -18,7 +19,7 @@ pub fn plan(root: &Path, name: &NetnsName, stop: bool) -> Result<()> {
     let mut last = Vec::new();
     let plan = if stop {
         let Some(owned) = owned(None)? else { bail!("{name} is not up: there is nothing to stop") };
-        let mut plan = teardown(look(name, record.as_ref(), Some(&owned), None)?.state, &owned);
+        let mut plan = teardown(look(&mut Kernel::new(), name, record.as_ref(), Some(&owned), None)?.state, &owned);
         plan.spare(&shared::desires(&shared::others(name, record.as_ref(), None)));
         last = record.as_ref().map_or(Ok(Vec::new()), |record| shared::stops(name, record))?;
         plan
@@ -30,7 +31,7 @@ pub fn plan(root: &Path, name: &NetnsName, stop: bool) -> Result<()> {
         }
         let (desired, loaded) = load(root, name)?;
         let owned = owned(Some(&desired))?;
-        let mut current = look(name, record.as_ref(), owned.as_ref(), Some(&desired))?.state;
+        let mut current = look(&mut Kernel::new(), name, record.as_ref(), owned.as_ref(), Some(&desired))?.state;
         let first = shared::imagine(root, &mut current, &desired)?;
         first.iter().try_for_each(|plan| write!(std::io::stdout(), "{plan}"))?;
         let others = shared::others(name, record.as_ref(), Some(&desired));

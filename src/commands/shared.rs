@@ -10,6 +10,7 @@
 use super::load::{self, load};
 use super::look::{self, is_ours, look, refuse_foreign};
 use super::{start, stop};
+use crate::kernel::Kernel;
 use crate::model::{Desired, Netns, NetnsName, Owned, State};
 use crate::plan::{self, Plan, Problem, simulate};
 use crate::system::lock::{self, Lock};
@@ -195,7 +196,7 @@ pub(super) fn imagine(root: &Path, state: &mut State, desired: &Desired) -> Resu
             load(root, used)?;
             continue;
         };
-        let current = look(used, None, None, Some(&theirs))?.state;
+        let current = look(&mut Kernel::new(), used, None, None, Some(&theirs))?.state;
         let plan = plan::converge(current, &theirs, None).map_err(|p| load::problems(&loaded, &p))?;
         *state = simulate(state, &plan);
         let settings = desired.sysctls.iter().filter(|(netns, ..)| netns.name() == Some(used));
@@ -214,7 +215,7 @@ pub(super) fn stops(name: &NetnsName, record: &Record) -> Result<Vec<Plan>> {
         theirs.users.remove(name);
         let owned = theirs.owned(used, None)?;
         if let Some(owned) = owned.filter(|_| !has_users(used, &mut theirs)) {
-            let current = look(used, Some(&theirs), Some(&owned), None)?.state;
+            let current = look(&mut Kernel::new(), used, Some(&theirs), Some(&owned), None)?.state;
             plans.push(plan::teardown(current, &owned));
             plans.extend(stops(used, &theirs)?);
         }

@@ -64,13 +64,14 @@ pub(super) fn start_locked(root: &Path, name: &NetnsName) -> Result<()> {
     let (desired, loaded) = load_when_there(root, name)?;
     let mut record = ensure_created(name)?;
     let others = shared::others(name, Some(&record), Some(&desired));
-    let current = look(name, Some(&record), None, Some(&desired))?.state;
+    let mut kernel = Kernel::new();
+    let current = look(&mut kernel, name, Some(&record), None, Some(&desired))?.state;
     let plan = shared::converge(current.clone(), &desired, None, &others).map_err(|p| problems(&loaded, &p))?;
     record.progress = Progress::Unfinished;
     let applied = Arc::clone(&desired);
     record.write_owned(name, &answer_for(&current, desired, &plan, None, &others))?;
     plan.notes.iter().for_each(|note| log::warn!("{note}"));
-    if let Err(failed) = apply(&mut Kernel::new(), &plan) {
+    if let Err(failed) = apply(&mut kernel, &plan) {
         let error = anyhow::Error::from(failed);
         log::error!("{error:#}");
         log::info!("{name}: giving everything back");
@@ -163,7 +164,8 @@ fn reload_locked(root: &Path, name: &NetnsName) -> Result<()> {
     let (desired, loaded) = load_when_there(root, name)?;
     let owned = record.owned(name, Some(&desired))?;
     let others = shared::others(name, Some(&record), Some(&desired));
-    let current = look(name, Some(&record), owned.as_ref(), Some(&desired))?.state;
+    let mut kernel = Kernel::new();
+    let current = look(&mut kernel, name, Some(&record), owned.as_ref(), Some(&desired))?.state;
     let plan = shared::converge(current.clone(), &desired, owned.as_ref(), &others);
     let plan = plan.map_err(|p| problems(&loaded, &p))?;
     if plan.is_empty() && owned.as_ref().is_some_and(|o| Arc::ptr_eq(&o.desired, &desired)) {
@@ -176,7 +178,7 @@ fn reload_locked(root: &Path, name: &NetnsName) -> Result<()> {
     let mut owned = answer_for(&current, desired, &plan, owned, &others);
     record.write_owned(name, &owned)?;
     plan.notes.iter().for_each(|note| log::warn!("{note}"));
-    if let Err(failed) = apply(&mut Kernel::new(), &plan) {
+    if let Err(failed) = apply(&mut kernel, &plan) {
         log::error!("{:#}", anyhow::Error::from(failed));
         go_back(name, &mut record, owned, previous)?;
         use_only(name, &mut record, used_before)?;
@@ -214,12 +216,13 @@ fn go_back(name: &NetnsName, record: &mut Record, owned: Owned, previous: Option
     let Some(previous) = previous else { return Ok(()) };
     log::info!("{name}: going back to what was applied before");
     let others = shared::others(name, Some(record), Some(&previous));
-    let current = look(name, Some(record), Some(&owned), Some(&previous))?.state;
+    let mut kernel = Kernel::new();
+    let current = look(&mut kernel, name, Some(record), Some(&owned), Some(&previous))?.state;
     let back = shared::converge(current.clone(), &previous, Some(&owned), &others).map_err(|p| {
         let text: Vec<String> = p.iter().map(ToString::to_string).collect();
         anyhow::anyhow!("what was applied before cannot be reached any more: {}", text.join("; "))
     })?;
-    let failures = apply_all(&mut Kernel::new(), &back);
+    let failures = apply_all(&mut kernel, &back);
     let mut owned = answer_for(&current, previous, &back, Some(owned), &others);
     if failures.is_empty() {
         settle(&mut owned);

@@ -5,7 +5,7 @@ use super::look::{is_ours, look};
 use super::shared;
 use super::tunnels::{self, Tunnel, tunnels, xfrm_errors};
 use crate::interfaces::diagnostic::Severity;
-use crate::kernel::{Namespace, netns};
+use crate::kernel::{Kernel, Namespace, netns};
 use crate::model::{Kind, Link, LinkName, Netns, NetnsName, NetnsState, Owned};
 use crate::system::record::{Progress, Record};
 use anyhow::{Result, bail};
@@ -120,7 +120,7 @@ fn examine(root: &Path, name: &NetnsName) -> Result<Status> {
         loaded.diagnostics.iter().filter(|d| d.severity == Severity::Error).map(ToString::to_string).collect();
     let owned = record.as_ref().map_or(Ok(None), |r| r.owned(name, desired.as_ref()))?;
     let owned = owned.as_ref();
-    let current = look(name, record.as_ref(), owned, desired.as_deref())?.state;
+    let current = look(&mut Kernel::new(), name, record.as_ref(), owned, desired.as_deref())?.state;
     if let Some(inside) = current.netns.get(&Netns::Named(name.clone())) {
         status.links = links(inside, owned, &tunnels::foreign_links(name, &status.users));
         status.routes = inside.routes.len();

@@ -44,7 +44,7 @@ pub(super) fn stop_locked(name: &NetnsName, record: &Record) -> Result<()> {
     let mut kernel = Kernel::new();
     let mut failures = Vec::new();
     if let Some(owned) = record.owned(name, None)? {
-        let current = look(name, Some(&record), Some(&owned), None)?;
+        let current = look(&mut kernel, name, Some(&record), Some(&owned), None)?;
         let mut plan = teardown(current.state, &owned);
         plan.ops.retain(|op| !matches!(op, Op::DeleteNetns(_)));
         plan.spare(&shared::desires(&shared::others(name, Some(&record), None)));

@@ -13,6 +13,7 @@ use super::environment::Names;
 use super::inherit::{Ifaces, Settled};
 use super::kind::{self, Made, Shape};
 use super::mapping::Mappings;
+use super::method::Means;
 use super::pairs::Pair;
 use super::report::Report;
 use super::resolv;
@@ -275,6 +276,9 @@ impl<'a> Assembly<'a> {
     pub fn draft(&mut self, one: &Selected, settled: &[Settled<'a>], report: &mut Report) -> Option<Draft<'a>> {
         let place = self.inside(one.link);
         let new = |kind| Some(Draft::new(place.clone(), Some(one.span.clone()), kind));
+        if settled.first().is_some_and(|settled| settled.means == Means::Dial) {
+            return Some(Draft { only_a_name: true, up: None, ..new(None)? });
+        }
         if let Some(pair) = self.pairs.get(&one.link).copied() {
             let host = Place::new(Netns::Host, pair.host);
             let kind = Kind::Veth { peer: Some(place.clone()) };

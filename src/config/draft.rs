@@ -1,6 +1,7 @@
 //! A link while its stanzas are gathered, and what they ask of it together.
 
 use super::inherit::Setting;
+use super::kind::vlan::dotted;
 use super::link_options::Mtu;
 use super::report::Report;
 use super::select::Machine;
@@ -40,6 +41,8 @@ pub(super) struct Draft<'a> {
     pub fixed_mac: Option<MacAddr>,
     /// It stays on the host, and is not ours.
     pub borrowed: bool,
+    /// It is the name of a connection, not of a link.
+    pub only_a_name: bool,
     /// `vlan-raw-device` names its parent.
     pub raw: bool,
     pub stanzas: Vec<Evaluated<'a>>,
@@ -72,6 +75,7 @@ impl<'a> Draft<'a> {
             by_command: false,
             fixed_mac: None,
             borrowed: false,
+            only_a_name: false,
             raw: false,
             stanzas: Vec::new(),
         }
@@ -79,9 +83,10 @@ impl<'a> Draft<'a> {
 
     /// The link as it shall be. `mtu` was found in view of the other links.
     pub fn finish(self, mtu: Option<u32>, report: &mut Report) -> DesiredLink {
-        let by_command = self.by_command || self.stanzas.iter().any(|stanza| stanza.has_pre_up);
+        let by_command = self.by_command || self.stanzas.iter().any(|stanza| stanza.pre_ups > 0);
         let presence = match () {
             () if self.borrowed => Presence::Borrowed,
+            () if self.only_a_name => Presence::OnlyAName,
             () if by_command && self.kind.is_none() && self.place.netns != Netns::Host => Presence::MadeByCommand,
             () => Presence::Required,
         };
@@ -98,9 +103,24 @@ impl<'a> Draft<'a> {
             wireguard: self.wireguard.clone(),
             altnames: self.altname.iter().cloned().collect::<BTreeSet<String>>(),
         };
-        let sysctls = self.sysctls();
-        let stanzas = self.stanzas.into_iter().map(finish_stanza).collect();
+        let (sysctls, early) = (self.sysctls(), self.early_commands());
+        let mut stanzas: Vec<Stanza> = self.stanzas.into_iter().map(finish_stanza).collect();
+        if let Some(first) = stanzas.first_mut() {
+            first.early = early;
+        }
         DesiredLink { place: self.place, link, from: self.from, presence, sysctls, wait: self.wait, stanzas }
+    }
+
+    /// How many commands run before the link is made. Debian makes bridges and bonds, and VLANs that are not named `X.V`, by
+    /// scripts that follow the `pre-up` lines, and tunnels by the method. Where the other implementations make
+    /// links of their kinds is up to them: here they are made first.
+    fn early_commands(&self) -> usize {
+        let Some(first) = self.stanzas.first() else { return 0 };
+        match &self.kind {
+            Some(Kind::Vlan { .. }) if self.raw && dotted(self.place.link.as_str()).is_none() => first.pre_ups,
+            Some(Kind::Virtual(own)) if own.kind.is_made_of_ports() || own.kind.is_ip_tunnel() => first.pre_ups,
+            _ => 0,
+        }
     }
 
     /// The last one, as with ifupdown.
@@ -175,7 +195,24 @@ pub(super) fn mtus(drafts: &[Draft<'_>], machine: &Machine<'_>, report: &mut Rep
             mtus[*parent] = Some(wanted);
         }
     }
+    inherit(&mut mtus, drafts, &index);
     mtus
+}
+
+/// What the kernel gives a link that is made on another: the MTU which that one has by then. Ours are made before it is set.
+fn inherit(mtus: &mut [Option<u32>], drafts: &[Draft<'_>], index: &HashMap<&Place, usize>) {
+    const TAKERS: [VirtualKind; 3] = [VirtualKind::Macvlan, VirtualKind::Macvtap, VirtualKind::Ipvlan];
+    for (i, draft) in drafts.iter().enumerate() {
+        let takes = match &draft.kind {
+            Some(Kind::Vlan { .. }) => true,
+            Some(Kind::Virtual(own)) => TAKERS.contains(&own.kind),
+            _ => false,
+        };
+        let parent = draft.kind.as_ref().filter(|_| takes).and_then(Kind::tied_to);
+        if let Some(parent) = parent.and_then(|place| index.get(place)) {
+            mtus[i] = mtus[i].or(mtus[*parent]);
+        }
+    }
 }
 
 /// The MTU that a link has before anything is done, if that is known.

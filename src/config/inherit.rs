@@ -11,9 +11,10 @@ use super::guess;
 use super::method::{self, Family, Means, Method};
 use super::options::{self, Arity, Def, Key};
 use super::report::Report;
-use super::value::shown;
+use super::value::{Part, shown, words};
 use crate::interfaces::diagnostic::{Diagnostic, Span, Word};
 use crate::interfaces::syntax::{Iface, Opt, Stanza};
+use crate::model::Protocol;
 use std::borrow::Cow;
 use std::cell::Cell;
 use std::collections::{BTreeSet, HashMap, HashSet};
@@ -193,13 +194,24 @@ impl<'a> Ifaces<'a> {
         let entry = &self.entries[index];
         let settings = self.collect(index, report);
         let has_address = settings.iter().any(|s| s.def.is_some_and(|def| def.key == Key::Address));
-        let means = if has_address { Means::Static } else { Means::Manual };
+        let asks = use_dhcp(&settings).filter(|opt| {
+            if has_address {
+                let warning = Part::whole(opt).warning("`dhcp` has no effect beside an `address`");
+                report.push(warning.help("write a stanza of its own: `iface NAME inet dhcp`"));
+            }
+            !has_address
+        });
+        let means = |protocol| match asks {
+            Some(_) => Means::Ask(protocol),
+            None if has_address => Means::Static,
+            None => Means::Manual,
+        };
         let both = entry.family.is_none();
         let method = match (entry.family, entry.method) {
-            (None, _) => method::of(Family::Inet, means),
+            (None, _) => method::of(Family::Inet, means(Protocol::Dhcp)),
             (Some(family), None) => match family.value.as_str() {
-                "inet" => method::of(Family::Inet, means),
-                "inet6" => method::of(Family::Inet6, means),
+                "inet" => method::of(Family::Inet, means(Protocol::Dhcp)),
+                "inet6" => method::of(Family::Inet6, means(Protocol::Dhcp6)),
                 _ => {
                     let message = format!("`{}` has no method", shown(&entry.iface.name.value));
                     report.push(Diagnostic::error(&family.span, message));
@@ -321,4 +333,11 @@ impl<'a> Settled<'a> {
     pub fn all(&self, key: Key) -> impl Iterator<Item = &'a Opt> + '_ {
         self.settings.iter().filter(move |s| s.def.is_some_and(|def| def.key == key)).map(|s| s.opt)
     }
+}
+
+/// The line with which ifupdown-ng has a stanza without a method ask the network.
+fn use_dhcp<'a>(settings: &[Setting<'a>]) -> Option<&'a Opt> {
+    let is_use = |s: &&Setting<'a>| s.def.is_some_and(|def| def.name == "use");
+    let mut lines = settings.iter().filter(is_use).map(|s| s.opt);
+    lines.find(|opt| words(opt).any(|word| word.text == "dhcp"))
 }

@@ -108,7 +108,7 @@ pub(super) static LINK_OPTIONS: &[Def] = &[
     ignored("bond-lacp-bypass-allow", "the kernel has no such setting"),
     // links that are made
     one("link-type", "the kind of link to make"),
-    many("use", "`wireguard`, `bridge`, `bond`, `vxlan`, `tunnel` or another executor of ifupdown-ng"),
+    many("use", "`dhcp`, `wireguard`, `bridge`, `bond`, `vxlan`, `tunnel` or another executor of ifupdown-ng"),
     one("veth-peer-name", "the other end of a pair inside of the namespace"),
     with(&["macvlan-parent", "macvtap-parent", "ipvlan-parent"], one("raw-device", "the link that it stands on; of this program")),
     with(&["macvtap-mode"], one("macvlan-mode", "`private`, `vepa`, `bridge`, `passthru` or `source`; of this program")),

@@ -79,7 +79,7 @@ pub fn load_from(
     let mappings = Mappings::new(&sources.inner.stanzas, access);
     let renames = Renames::new(&sources.inner.stanzas, &machine, &mut report);
     let explicit = select::explicit(&sources.inner.stanzas, &renames, &mappings, &machine, &mut report);
-    let scripts = Scripts::read(access, &sources.inner.stanzas);
+    let scripts = Scripts::read(access, &sources.inner.stanzas, &mut report);
     let files = Files {
         access,
         netns,
@@ -189,7 +189,7 @@ pub fn host_links(desired: &Desired) -> Vec<LinkName> {
     let needed = desired.links.iter().filter(|link| match link.presence {
         Presence::Borrowed => true,
         Presence::Required => link.link.kind.is_none() && link.place.netns != Netns::Host,
-        Presence::MadeByCommand => false,
+        Presence::MadeByCommand | Presence::OnlyAName => false,
     });
     needed.map(|link| link.from.unwrap_or(link.place.link)).collect()
 }

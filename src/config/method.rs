@@ -32,6 +32,10 @@ pub(super) enum Means {
     Auto,
     /// A tunnel that the method makes, with addresses and routes from the file.
     Tunnel,
+    /// A connection that a command dials. The stanza's name is no link's.
+    Dial,
+    /// The link, whose bus a command sets up.
+    Can,
 }
 
 /// A set of methods.
@@ -100,8 +104,8 @@ static METHODS: [Method; 22] = [
     row("inet", "dhcp", Methods::INET_DHCP, Some((Family::Inet, Means::Ask(Protocol::Dhcp)))),
     row("inet", "bootp", Methods::INET_BOOTP, Some((Family::Inet, Means::Ask(Protocol::Bootp)))),
     row("inet", "tunnel", Methods::INET_TUNNEL, Some((Family::Inet, Means::Tunnel))),
-    row("inet", "ppp", Methods::INET_PPP, None),
-    row("inet", "wvdial", Methods::INET_PPP, None),
+    row("inet", "ppp", Methods::INET_PPP, Some((Family::Inet, Means::Dial))),
+    row("inet", "wvdial", Methods::OTHER, None),
     row("inet", "ipv4ll", Methods::INET_LL, Some((Family::Inet, Means::Ask(Protocol::Ipv4ll)))),
     row("inet6", "loopback", Methods::INET6_LOOPBACK, Some((Family::Inet6, Means::Loopback))),
     row("inet6", "static", Methods::INET6_STATIC, Some((Family::Inet6, Means::Static))),
@@ -111,7 +115,7 @@ static METHODS: [Method; 22] = [
     row("inet6", "tunnel", Methods::INET6_TUNNEL, Some((Family::Inet6, Means::Tunnel))),
     row("inet6", "v4tunnel", Methods::INET6_TUNNEL, Some((Family::Inet6, Means::Tunnel))),
     row("inet6", "6to4", Methods::INET6_TUNNEL, Some((Family::Inet6, Means::Tunnel))),
-    row("can", "static", Methods::CAN, None),
+    row("can", "static", Methods::CAN, Some((Family::Inet, Means::Can))),
     row("ipx", "static", Methods::OTHER, None),
     row("ipx", "dynamic", Methods::OTHER, None),
     row("meta", "none", Methods::OTHER, None),
@@ -149,8 +153,7 @@ pub(super) fn any_supported(methods: Methods) -> bool {
 /// What to do in the place of a method that is not supported.
 pub(super) fn instead(method: &Method) -> Option<&'static str> {
     match (method.family, method.name) {
-        ("can", _) => Some("use `inet manual` with `pre-up ip link set $IFACE type can bitrate …`"),
-        ("inet", "ppp") => Some("use `inet manual` with `up pon …`"),
+        ("inet", "wvdial") => Some("use `inet ppp`"),
         ("ipx", _) => Some("Linux has no IPX any more"),
         _ => None,
     }

@@ -48,6 +48,7 @@ mod check;
 mod conflicts;
 mod depend;
 mod dhcp;
+mod dial;
 mod draft;
 mod environment;
 mod files;

@@ -55,6 +55,8 @@ pub(super) enum Key {
     Kind,
     /// Known, and without effect.
     Foreign,
+    /// A word of the command that the method runs.
+    OfCommand,
 }
 
 /// What a line of a resolv.conf(5) says.
@@ -126,6 +128,10 @@ const fn of(name: &'static str, methods: Methods) -> Def {
     Def { arity: Arity::Many, ..one(Key::Foreign, name, methods) }
 }
 
+const fn of_command(name: &'static str, methods: Methods) -> Def {
+    one(Key::OfCommand, name, methods)
+}
+
 const fn ignored(name: &'static str, why: &'static str) -> Def {
     Def { status: Status::Ignored(why), ..of(name, Methods::ALL) }
 }
@@ -185,11 +191,12 @@ static OPTIONS: &[Def] = &[
     one(Key::RequestPrefix, "request-prefix", AUTO), one(Key::LlAttempts, "ll-attempts", AUTO),
     one(Key::LlInterval, "ll-interval", AUTO), ignored("leasehours", "only pump had it; write `leasetime`, in seconds"),
     ignored("bootfile", BOOTP), ignored("server", BOOTP), ignored("hwaddr", BOOTP),
-    // methods that are not there yet
-    of("provider", Methods::INET_PPP), of("unit", Methods::INET_PPP), of("options", Methods::INET_PPP),
-    of("bitrate", Methods::CAN), of("samplepoint", Methods::CAN), of("loopback", Methods::CAN),
-    of("listenonly", Methods::CAN), of("triple", Methods::CAN), of("oneshot", Methods::CAN), of("berr", Methods::CAN),
-    of("restart-ms", Methods::CAN),
+    // methods that are commands
+    of_command("provider", Methods::INET_PPP), of_command("unit", Methods::INET_PPP),
+    of_command("options", Methods::INET_PPP), of_command("bitrate", Methods::CAN),
+    of_command("samplepoint", Methods::CAN), of_command("loopback", Methods::CAN),
+    of_command("listenonly", Methods::CAN), of_command("triple", Methods::CAN), of_command("oneshot", Methods::CAN),
+    of_command("berr", Methods::CAN), of_command("restart-ms", Methods::CAN),
     // vlan
     noted("the link that carries the VLAN", one(Key::VlanRawDevice, "vlan-raw-device", Methods::ALL)),
     noted("0 to 4094", one(Key::VlanId, "vlan-id", Methods::ALL)),

@@ -11,7 +11,7 @@ use super::route::{self, RouteLine};
 use super::scripts::Scripts;
 use super::surroundings::Surroundings;
 use super::value::only_word;
-use super::{dhcp, inet, inet6, rule, tunnel};
+use super::{dhcp, dial, inet, inet6, rule, tunnel};
 use crate::interfaces::Files;
 use crate::interfaces::diagnostic::Diagnostic;
 use crate::interfaces::syntax::Opt;
@@ -28,8 +28,8 @@ pub(super) struct Evaluated<'a> {
     pub routes: Vec<RouteLine<'a>>,
     pub rules: Vec<(Rule, &'a Opt)>,
     pub wishes: Wishes<'a>,
-    /// It has a `pre-up` line, which may make the link. Scripts run for every link, and say nothing about one.
-    pub has_pre_up: bool,
+    /// How many `pre-up` lines it has, which may make the link. Scripts run for every link, and say nothing about one.
+    pub pre_ups: usize,
 }
 
 /// What it is evaluated for.
@@ -106,11 +106,12 @@ pub(super) fn evaluate<'a>(
         rule_lines = self::rules(settled, rules, report);
     }
     commands(settled, subject, &mut stanza);
+    dial::commands(settled, subject.place.link, &mut stanza, report);
     if stanza.has_commands() {
         stanza.environment = environment::environment(settled, subject.names, &computed);
     }
-    let has_pre_up = settled.get(Key::PreUp).is_some();
-    Evaluated { stanza, routes, rules: rule_lines, wishes, has_pre_up }
+    let pre_ups = settled.all(Key::PreUp).count();
+    Evaluated { stanza, routes, rules: rule_lines, wishes, pre_ups }
 }
 
 /// What ifupdown makes of a `lo` that no file speaks of: only scripts take notice of it.
@@ -121,13 +122,7 @@ pub(super) fn of_scripts<'a>(name: &str, scripts: &Scripts) -> Option<Evaluated<
         stanza.environment = environment::bare(name, "inet", "loopback");
     }
     let wishes = Wishes::default();
-    stanza.has_commands().then_some(Evaluated {
-        stanza,
-        routes: Vec::new(),
-        rules: Vec::new(),
-        wishes,
-        has_pre_up: false,
-    })
+    stanza.has_commands().then_some(Evaluated { stanza, routes: Vec::new(), rules: Vec::new(), wishes, pre_ups: 0 })
 }
 
 fn check_address(settled: &Settled<'_>, report: &mut Report) {

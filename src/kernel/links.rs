@@ -38,6 +38,19 @@ impl Kernel {
         })
     }
 
+    /// Makes a link, or gives the options to the one that is there.
+    pub(super) fn ensure_link(&mut self, place: &Place, own: &Virtual) -> Result<(), Error> {
+        match self.opened(&place.netns)?.index(place.link) {
+            Ok(_) if own.options.is_empty() => Ok(()),
+            Ok(_) => {
+                let (kind, options) = (own.kind, own.options.clone());
+                self.set_link(place, &LinkSetting::Options { kind, options })
+            }
+            Err(Error::NoLink(_)) => self.add_link(place, &Kind::Virtual(own.clone())),
+            Err(error) => Err(error),
+        }
+    }
+
     /// A pair or a VLAN.
     fn add_tied(&mut self, place: &Place, at: &Netns, kind: &Kind) -> Result<(), Error> {
         let inside = if *at == place.netns { None } else { Some(self.file(&place.netns)?) };

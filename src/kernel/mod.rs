@@ -17,6 +17,7 @@
 
 mod apply;
 mod batch;
+mod delete;
 mod error;
 mod links;
 pub mod mounts;

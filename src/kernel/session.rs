@@ -210,12 +210,22 @@ impl Session {
         mut view: impl FnMut(&[u8]) -> Option<T>,
     ) -> Result<Vec<T>, Error> {
         for _ in 0..ATTEMPTS {
-            let mut rows = Vec::new();
-            if self.dump_once(request, |payload| rows.extend(view(payload)))? {
+            if let (rows, true) = self.dump_hastily(request, &mut view)? {
                 return Ok(rows);
             }
         }
         Err(Error::Unsteady)
+    }
+
+    /// The same, read once, and whether the table was the same from beginning to end.
+    pub(super) fn dump_hastily<T>(
+        &mut self,
+        request: &Request,
+        mut view: impl FnMut(&[u8]) -> Option<T>,
+    ) -> Result<(Vec<T>, bool), Error> {
+        let mut rows = Vec::new();
+        let steady = self.dump_once(request, |payload| rows.extend(view(payload)))?;
+        Ok((rows, steady))
     }
 
     /// Whether the table was the same from beginning to end.

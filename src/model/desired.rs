@@ -58,6 +58,8 @@ pub enum Presence {
     Required,
     /// A `pre-up` command may make it, in the namespace of its place; it must be there after that.
     MadeByCommand,
+    /// It is a name for commands, and no link.
+    OnlyAName,
     /// It belongs to the host, stays there and is not ours; its properties are restored at the end.
     Borrowed,
 }
@@ -83,6 +85,9 @@ pub struct Stanza {
     /// `pre-up` lines.
     #[serde(default)]
     pub pre_up: Vec<String>,
+    /// How many of them run before the link is made, where this program makes it. Counts in the first stanza.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub early: usize,
     /// `up` and `post-up` lines.
     #[serde(default)]
     pub up: Vec<String>,
@@ -94,7 +99,17 @@ pub struct Stanza {
     pub post_down: Vec<String>,
 }
 
+fn is_zero(number: &usize) -> bool {
+    *number == 0
+}
+
 impl DesiredLink {
+    /// The commands that run before it is made, where this program makes it.
+    pub fn early_commands(&self) -> &[String] {
+        let first = self.stanzas.first();
+        first.and_then(|stanza| stanza.pre_up.get(..stanza.early)).unwrap_or_default()
+    }
+
     /// The name that it has on the host before it is taken.
     pub fn host_name(&self) -> LinkName {
         self.from.unwrap_or(self.place.link)
@@ -160,7 +175,7 @@ impl Desired {
         for netns in self.made_netns() {
             state.netns.insert(netns, NetnsState::default());
         }
-        for l in &self.links {
+        for l in self.links.iter().filter(|l| l.presence != Presence::OnlyAName) {
             let ns = state.netns.entry(l.place.netns.clone()).or_default();
             ns.links.insert(l.place.link, l.link.clone());
             ns.sysctls.extend(l.sysctls.iter().cloned());

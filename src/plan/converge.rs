@@ -4,7 +4,7 @@
 //! configured, stanza by stanza, commands in their places as ifupdown has them. What the files no longer ask for goes last, so
 //! that an address or a next hop is replaced without a moment in which there is none.
 
-use super::join::{missing_masters, newborn, settle_in};
+use super::join::{gather_ports, missing_masters, newborn, settle_in};
 use super::mend::Draft;
 use super::op::{Op, Phase, Plan};
 use super::order::order;
@@ -59,7 +59,7 @@ pub fn converge(current: State, desired: &Desired, owned: Option<&Owned>) -> Res
     }
     let mut tables = Tables::take(&mut draft, desired, owned);
     for link in &ordered {
-        configure(&mut draft, link, owned, fresh.contains(&link.place), &mut tables);
+        configure(&mut draft, link, (desired, owned), fresh.contains(&link.place), &mut tables);
     }
     draft.finish_waits();
     rules(&mut draft, desired, owned);
@@ -97,6 +97,9 @@ fn set_sysctls<'a>(
 /// Sees to it that a link is at its place; tells whether that is news.
 fn arrive(draft: &mut Draft, link: &DesiredLink, desired: &Desired, owned: Option<&Owned>) -> bool {
     let place = &link.place;
+    if link.presence == Presence::OnlyAName {
+        return owned.is_none_or(|o| o.desired.link(place).is_none());
+    }
     match (&link.link.kind, draft.now.link(place)) {
         (None, Some(_)) => false,
         (None, None) => move_in(draft, link, desired),
@@ -193,6 +196,10 @@ fn make(draft: &mut Draft, link: &DesiredLink, kind: &Kind, owned: Option<&Owned
         draft.push(Op::MoveLink { from: home, to: place.clone() });
         return true;
     }
+    if !link.early_commands().is_empty() {
+        draft.unborn.insert(place.clone());
+        return true;
+    }
     let op = match kind {
         // A pair is made once, told from its inner end.
         Kind::Veth { peer: Some(peer) } if place.netns == Netns::Host => {
@@ -218,7 +225,13 @@ fn clear_other_end(draft: &mut Draft, place: &Place, other: &Place, owned: Optio
 }
 
 /// Properties, addresses, routes and commands of a link.
-fn configure(draft: &mut Draft, link: &DesiredLink, owned: Option<&Owned>, fresh: bool, tables: &mut Tables) {
+fn configure(
+    draft: &mut Draft,
+    link: &DesiredLink,
+    (desired, owned): (&Desired, Option<&Owned>),
+    fresh: bool,
+    tables: &mut Tables,
+) {
     let before = owned.and_then(|o| o.desired.link(&link.place));
     let was = before.filter(|_| !fresh);
     let same = |i: usize| {
@@ -239,16 +252,25 @@ fn configure(draft: &mut Draft, link: &DesiredLink, owned: Option<&Owned>, fresh
             draft.run(&link.place, stanza, Phase::PostDown);
         }
     }
-    if link.stanzas.is_empty() {
+    if link.stanzas.is_empty() && !draft.waits_for_master(&link.place, &link.link) {
         ready(draft, link, was);
     }
     for (i, stanza) in link.stanzas.iter().enumerate() {
+        let early = if i == 0 && draft.unborn.remove(&link.place) { link.early_commands() } else { &[] };
+        if !early.is_empty() {
+            draft.run_lines(&link.place, stanza, Phase::PreUp, early);
+            appear(draft, link);
+            gather_ports(draft, link, desired);
+        }
         if !same(i) {
-            draft.run(&link.place, stanza, Phase::PreUp);
+            draft.run_lines(&link.place, stanza, Phase::PreUp, &stanza.pre_up[early.len()..]);
         }
         if i == 0 {
             ready(draft, link, was);
             tables.correct_addresses(draft, link);
+        }
+        if stanza.addresses.iter().any(|address| address.local.addr().is_ipv4()) {
+            draft.let_leases_come_first(&link.place);
         }
         let mut added_ipv6 = false;
         for address in &stanza.addresses {
@@ -276,18 +298,31 @@ fn configure(draft: &mut Draft, link: &DesiredLink, owned: Option<&Owned>, fresh
 
 /// The link is there, has its properties and is up; a bridge's ports are in already.
 fn ready(draft: &mut Draft, link: &DesiredLink, was: Option<&DesiredLink>) {
-    if draft.now.link(&link.place).is_none() {
-        match &link.link.kind {
-            Some(kind) => draft.push(Op::AddLink { place: link.place.clone(), kind: newborn(kind) }),
-            None => draft.push(Op::AwaitLink(link.place.clone())),
-        }
+    if link.presence == Presence::OnlyAName {
+        return;
     }
+    appear(draft, link);
     draft.mend_down(&link.place, &link.link, was.map(|w| &w.link));
     set_sysctls(draft, link.sysctls.iter().map(|(key, value)| (&link.place.netns, key, value)));
     draft.mend_up(&link.place, &link.link);
     if let Some(limit) = link.wait.filter(|limit| !limit.is_zero() && draft.was_stirred(&link.place)) {
         draft.push(Op::AwaitForwarding { place: link.place.clone(), limit });
     }
+}
+
+/// The link is there. One that commands had the chance to make may be.
+fn appear(draft: &mut Draft, link: &DesiredLink) {
+    if draft.now.link(&link.place).is_some() {
+        return;
+    }
+    let place = link.place.clone();
+    draft.push(match link.link.kind.as_ref().map(newborn) {
+        Some(Kind::Virtual(own)) if !link.early_commands().is_empty() && *own.made_in(&place.netns) == place.netns => {
+            Op::EnsureLink { place, own }
+        }
+        Some(kind) => Op::AddLink { place, kind },
+        None => Op::AwaitLink(place),
+    });
 }
 
 fn rules(draft: &mut Draft, desired: &Desired, owned: Option<&Owned>) {

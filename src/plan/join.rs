@@ -28,6 +28,17 @@ pub(super) fn settle_in(draft: &mut Draft, link: &DesiredLink, owned: Option<&Ow
     draft.mend_options(place, &link.link, |change| change != Change::WithPorts);
 }
 
+/// Ports come before their master; where it is made after commands of its own, they join it then.
+pub(super) fn gather_ports(draft: &mut Draft, master: &DesiredLink, desired: &Desired) {
+    let name = Some(master.place.link);
+    for port in desired.links.iter().filter(|l| l.link.master == name && l.place.netns == master.place.netns) {
+        if draft.now.link(&port.place).is_some() {
+            draft.mend_down(&port.place, &port.link, None);
+            draft.mend_up(&port.place, &port.link);
+        }
+    }
+}
+
 /// A master that is not there and that nothing is going to make.
 pub(super) fn missing_masters<'a>(draft: &Draft, desired: &'a Desired) -> Vec<Problem> {
     let missing = |link: &&'a DesiredLink| {
@@ -54,6 +65,11 @@ pub(super) fn newborn(kind: &Kind) -> Kind {
 impl Draft {
     pub(super) fn set(&mut self, place: &Place, set: LinkSetting) {
         self.push(Op::SetLink { place: place.clone(), set });
+    }
+
+    /// Whether a link's master is yet to be made.
+    pub(super) fn waits_for_master(&self, place: &Place, want: &Link) -> bool {
+        want.master.is_some_and(|master| self.unborn.contains(&Place::new(place.netns.clone(), master)))
     }
 
     /// Makes a link a port of a master; a bond takes it only while it is down.

@@ -6,7 +6,8 @@
 use super::Problem;
 use super::op::{Asking, Command, LinkSetting, Op, Phase, Plan};
 use super::simulate::step;
-use crate::model::{Dhcp, Link, LinkName, Netns, Place, Stanza, State, VirtualKind};
+use crate::model::{Dhcp, Link, LinkName, Netns, Place, Protocol, Stanza, State, VirtualKind};
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 pub(super) struct Draft {
@@ -16,11 +17,14 @@ pub(super) struct Draft {
     waits: Vec<(Place, Duration)>,
     /// Clients that were started and not yet waited for.
     asking: Vec<Asking>,
+    /// Links that are made once commands have run.
+    pub(super) unborn: BTreeSet<Place>,
 }
 
 impl Draft {
     pub(super) fn new(current: State) -> Self {
-        Self { now: current, plan: Plan::default(), problems: Vec::new(), waits: Vec::new(), asking: Vec::new() }
+        let (plan, problems, waits) = Default::default();
+        Self { now: current, plan, problems, waits, asking: Vec::new(), unborn: BTreeSet::new() }
     }
 
     /// Adds a change, and takes note of what it does to links.
@@ -66,6 +70,14 @@ impl Draft {
         }
     }
 
+    /// Waits for what a client of the link is going to be given: the first IPv4 address is the one that packets leave with.
+    pub(super) fn let_leases_come_first(&mut self, place: &Place) {
+        let gives_ipv4 = |asking: &Asking| asking.place == *place && asking.dhcp.protocol != Protocol::Dhcp6;
+        if self.asking.iter().any(gives_ipv4) {
+            self.finish_waits();
+        }
+    }
+
     pub(super) fn stop_dhcp(&mut self, place: &Place, dhcp: &Dhcp) {
         self.push(Op::StopDhcp(Asking { place: place.clone(), dhcp: dhcp.clone() }));
     }
@@ -87,6 +99,11 @@ impl Draft {
             Phase::PreDown => &stanza.down,
             Phase::PostDown => &stanza.post_down,
         };
+        self.run_lines(&Place::new(netns.clone(), link), stanza, phase, lines);
+    }
+
+    /// Some of a stanza's commands of a phase.
+    pub(super) fn run_lines(&mut self, place: &Place, stanza: &Stanza, phase: Phase, lines: &[String]) {
         if lines.is_empty() {
             return;
         }
@@ -96,8 +113,8 @@ impl Draft {
         environment.push(("PHASE".into(), phase.as_str().into()));
         for line in lines {
             self.push(Op::Run(Command {
-                netns: netns.clone(),
-                link,
+                netns: place.netns.clone(),
+                link: place.link,
                 phase,
                 line: line.clone(),
                 environment: environment.clone(),
@@ -122,7 +139,10 @@ impl Draft {
         if let Some(mode) = want.addrgenmode.filter(|_| have.addrgenmode != want.addrgenmode) {
             self.set(place, LinkSetting::AddrGenMode(mode));
         }
-        self.join(place, want.master);
+        let orphan = self.waits_for_master(place, want);
+        if !orphan {
+            self.join(place, want.master);
+        }
         let mtu = self.now.link(place).and_then(|l| l.mtu);
         if let Some(wanted) = want.mtu.filter(|_| mtu != want.mtu) {
             self.set(place, LinkSetting::Mtu(wanted));
@@ -134,8 +154,10 @@ impl Draft {
             self.set(place, LinkSetting::AddAltname(altname.clone()));
         }
         self.mend_options(place, want, |_| true);
-        self.mend_port(place, want);
-        self.mend_vlans(place, want);
+        if !orphan {
+            self.mend_port(place, want);
+            self.mend_vlans(place, want);
+        }
         if let Some(wg) = &want.wireguard {
             let before = was.and_then(|w| w.wireguard.as_ref());
             let moved = before.is_some_and(|before| !before.same_endpoints(wg));

@@ -2,7 +2,7 @@
 
 use crate::model::{
     Address, Dhcp, Kind, LinkName, LinkOptions, MacAddr, Netns, NetnsName, Place, PortOf, Resolv, Route, Rule, Sysctl,
-    VirtualKind, Wireguard,
+    Virtual, VirtualKind, Wireguard,
 };
 use std::time::Duration;
 
@@ -35,6 +35,13 @@ pub enum Op {
         place: Place,
         /// What. The place inside it is never `None`.
         kind: Kind,
+    },
+    /// Makes a link of options; if a command has made it by then, that one is given the options.
+    EnsureLink {
+        /// Where.
+        place: Place,
+        /// What, and with which options.
+        own: Virtual,
     },
     /// Deletes a link, and the other end of a pair with it.
     DeleteLink(Place),
@@ -276,6 +283,7 @@ impl Op {
         match self {
             Op::AddNetns(_) | Op::DeleteNetns(_) | Op::SetResolv { .. } => None,
             Op::AddLink { place, .. }
+            | Op::EnsureLink { place, .. }
             | Op::DeleteLink(place)
             | Op::MoveLink { from: place, .. }
             | Op::SetLink { place, .. }

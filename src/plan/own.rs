@@ -33,6 +33,7 @@ pub fn own(host: &NetnsState, desired: Arc<Desired>, plan: &Plan, previous: Opti
                     remember_made(&mut owned.made, made);
                 }
             }
+            Op::EnsureLink { place, .. } => remember_made(&mut owned.made, place),
             _ => {}
         }
     }

@@ -44,6 +44,8 @@ pub struct Layers {
     bond: Option<DesiredLink>,
     vrf: bool,
     primary: bool,
+    /// Whether commands run before bridge and bond are made.
+    late: bool,
     ports: Vec<Port>,
     more: Vec<DesiredLink>,
 }
@@ -65,17 +67,17 @@ pub fn layers(has: Features) -> impl Strategy<Value = Layers> {
     roles.extend(has.vrf.then_some(Role::Member));
     let roles = prop::collection::vec(prop::sample::select(roles), BELOW.len());
     let ports = prop::collection::vec(port(has), BELOW.len());
-    (roles, ports, prop::option::of(bridge(has)), prop::option::of(bond()), any::<(bool, bool)>(), more(has)).prop_map(
-        move |(roles, ports, bridge, bond, (vrf, primary), more)| Layers {
+    (roles, ports, prop::option::of(bridge(has)), prop::option::of(bond()), any::<(bool, bool, bool)>(), more(has))
+        .prop_map(move |(roles, ports, bridge, bond, (vrf, primary, late), more)| Layers {
             roles,
             bridge,
             bond: bond.filter(|_| has.bond),
             vrf: vrf && has.vrf,
             primary,
+            late,
             ports,
             more,
-        },
-    )
+        })
 }
 
 fn number(word: &str, n: u64) -> (String, LinkValue) {
@@ -210,8 +212,13 @@ impl Layers {
             set_primary(bond, &bond_ports, self.primary);
         }
         links.extend(self.vrf.then(vrf));
-        links.extend(self.bridge);
-        links.extend(bond);
+        for mut master in self.bridge.into_iter().chain(bond) {
+            if let Some(stanza) = master.stanzas.first_mut().filter(|_| self.late) {
+                stanza.pre_up = vec!["true".to_owned()];
+                stanza.early = 1;
+            }
+            links.push(master);
+        }
         for link in self.more {
             let parent = link.link.kind.as_ref().and_then(Kind::tied_to);
             let possible = parent.is_none_or(|parent| match parent.netns {

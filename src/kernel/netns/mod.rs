@@ -90,13 +90,14 @@ impl Namespace {
         self.identity
     }
 
-    /// Runs a function on a thread inside, and gives back what it returns. A panic in it goes on in the caller.
+    /// Runs a function inside, on a thread of its own unless the caller's is there already, and gives back what it returns.
+    /// A panic in it goes on in the caller.
     pub fn within<T: Send>(&self, inside: impl FnOnce() -> T + Send) -> Result<T, Error> {
+        // Whoever is inside needs no privilege.
+        if fs::metadata(OWN).is_ok_and(|own| Identity::from(&own) == self.identity) {
+            return Ok(inside());
+        }
         on_a_thread(|| {
-            // Whoever is inside already needs no privilege.
-            if fs::metadata(OWN).is_ok_and(|own| Identity::from(&own) == self.identity) {
-                return Ok(inside());
-            }
             setns(&self.file, CloneFlags::CLONE_NEWNET).map_err(|e| Error::system("enter the namespace", e))?;
             Ok(inside())
         })?

@@ -41,7 +41,7 @@ const IFF_UP: u32 = 1;
 const IFF_LOOPBACK: u32 = 8;
 const IFF_LOWER_UP: u32 = 1 << 16;
 /// The size of `struct ifinfomsg`.
-const HEADER: usize = 16;
+pub(in crate::kernel) const HEADER: usize = 16;
 
 /// A link as its message describes it, in the namespace's own numbers.
 #[derive(Debug)]
@@ -163,6 +163,16 @@ impl Seen {
     /// Whether it is a bridge.
     pub fn is_bridge(&self) -> bool {
         self.info.kind.as_deref() == Some("bridge")
+    }
+
+    /// Whether other links may be its ports.
+    pub fn has_ports(&self) -> bool {
+        matches!(self.info.kind.as_deref(), Some("bridge" | "bond" | "vrf" | "team"))
+    }
+
+    /// The indexes of those that it stands on and belongs to, of its own namespace.
+    pub fn refers_to(&self) -> impl Iterator<Item = u32> + use<> {
+        self.stands_on.filter(|_| self.nsid.is_none()).into_iter().chain(self.master)
     }
 
     /// Whether it is a bridge, or a port of one.

@@ -10,6 +10,7 @@
 
 pub(super) mod address;
 pub(super) mod link;
+mod links;
 mod route;
 mod rule;
 mod stamp;
@@ -32,8 +33,9 @@ pub struct Wanted {
     pub netns: BTreeSet<Netns>,
     /// Settings whose values are wanted. Those of a link that does not exist have none.
     pub sysctls: BTreeMap<Netns, BTreeSet<Sysctl>>,
-    /// Of the host's routes only those by these links; all when `None`. A host may have a million.
-    pub host_routes_of: Option<BTreeSet<LinkName>>,
+    /// The links of the host that are spoken of. Only their routes are looked at, as a host may have a million; of other links
+    /// something may be missed while they change. `None`: all of them.
+    pub host_links: Option<BTreeSet<LinkName>>,
 }
 
 /// What was seen.
@@ -65,8 +67,8 @@ impl Kernel {
                 Err(Error::NoNetns(_)) => continue,
                 other => other?,
             };
-            let routes_of = wanted.host_routes_of.as_ref().filter(|_| *netns == Netns::Host);
-            let mut look = Look::at(opened, routes_of)?;
+            let spoken_of = wanted.host_links.as_ref().filter(|_| *netns == Netns::Host);
+            let mut look = Look::at(opened, spoken_of)?;
             if let Some(keys) = wanted.sysctls.get(netns) {
                 look.state.sysctls = sysctl::read(&opened.namespace, keys)?;
             }
@@ -120,8 +122,8 @@ impl Kernel {
 }
 
 impl Look {
-    fn at(opened: &mut Opened, routes_of: Option<&BTreeSet<LinkName>>) -> Result<Self, Error> {
-        let seen = opened.session.dump(&request::link::dump(), link::read)?;
+    fn at(opened: &mut Opened, spoken_of: Option<&BTreeSet<LinkName>>) -> Result<Self, Error> {
+        let seen = links::read(&mut opened.session, spoken_of)?;
         let names: HashMap<u32, LinkName> = seen.iter().map(|seen| (seen.index, seen.name)).collect();
         let mut look = Look { seen, names, state: NetnsState::default(), unmodelled: 0 };
         for seen in &look.seen {
@@ -132,7 +134,7 @@ impl Look {
         look.vlans(opened)?;
         look.wireguard(opened)?;
         look.addresses(opened)?;
-        look.routes(opened, routes_of)?;
+        look.routes(opened, spoken_of)?;
         look.rules(opened)?;
         Ok(look)
     }
@@ -181,8 +183,8 @@ impl Look {
         Ok(())
     }
 
-    fn routes(&mut self, opened: &mut Opened, only: Option<&BTreeSet<LinkName>>) -> Result<(), Error> {
-        let filters: Vec<Option<u32>> = match only {
+    fn routes(&mut self, opened: &mut Opened, spoken_of: Option<&BTreeSet<LinkName>>) -> Result<(), Error> {
+        let filters: Vec<Option<u32>> = match spoken_of {
             None => vec![None],
             Some(links) => {
                 let index = |link: &LinkName| self.seen.iter().find(|seen| seen.name == *link).map(|seen| seen.index);

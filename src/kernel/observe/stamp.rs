@@ -23,7 +23,7 @@ impl Kernel {
                 other => other?,
             };
             netns.hash(&mut hasher);
-            let routes_of = wanted.host_routes_of.as_ref().filter(|_| *netns == Netns::Host);
+            let routes_of = wanted.host_links.as_ref().filter(|_| *netns == Netns::Host);
             opened.stamp(routes_of, &mut hasher)?;
             if let Some(keys) = wanted.sysctls.get(netns) {
                 sysctl::read(&opened.namespace, keys)?.hash(&mut hasher);

@@ -9,9 +9,10 @@ use crate::model::{LinkName, MacAddr, VlanProtocol};
 use netlink_packet_core::{DefaultNla, NLM_F_APPEND, NLM_F_CREATE, NLM_F_EXCL};
 use netlink_packet_route::RouteNetlinkMessage as Message;
 use netlink_packet_route::link::{
-    self, InfoData, InfoKind, InfoVeth, InfoVlan, LinkAttribute, LinkExtentMask, LinkFlags, LinkInfo, LinkMessage, Prop,
+    self, InfoData, InfoKind, InfoVeth, LinkAttribute, LinkExtentMask, LinkMessage, Prop,
 };
 use netlink_packet_route::nsid::{NsidAttribute, NsidMessage};
+use rtnetlink::{LinkMessageBuilder, LinkUnspec, LinkVeth, LinkVlan};
 use std::os::fd::{AsRawFd, BorrowedFd};
 
 const IFLA_LINKINFO: u16 = 18;
@@ -21,6 +22,7 @@ const IFLA_INFO_SLAVE_KIND: u16 = 4;
 const IFLA_INFO_SLAVE_DATA: u16 = 5;
 const IFLA_IFALIAS: u16 = 20;
 const IFLA_AF_SPEC: u16 = 26;
+const IFLA_ALT_IFNAME: u16 = 53;
 const AF_INET6: u16 = 10;
 const IFLA_INET6_ADDR_GEN_MODE: u16 = 8;
 /// `IFALIASZ` less its NUL (`linux/if.h`).
@@ -37,11 +39,11 @@ pub(in crate::kernel) fn add_virtual(
     kind: &str,
     data: &[u8],
 ) -> Request {
-    let mut message = named(name);
-    message.attributes.extend(parent.map(LinkAttribute::Link));
-    message.attributes.extend(inside.map(|fd| LinkAttribute::NetNsFd(fd.as_raw_fd())));
-    message.attributes.push(info(IFLA_INFO_KIND, kind, IFLA_INFO_DATA, data));
-    create(message)
+    let mut message = into(inside, LinkUnspec::new_with_name(name.as_str()));
+    if let Some(parent) = parent {
+        message = message.link(parent);
+    }
+    create(message.append_extra_attribute(info(IFLA_INFO_KIND, kind, IFLA_INFO_DATA, data)))
 }
 
 /// Changes options of a link.
@@ -59,7 +61,7 @@ pub(in crate::kernel) fn set_addrgenmode(name: LinkName, mode: u8) -> Request {
     let (mut inet6, mut families) = (Vec::new(), Vec::new());
     put(&mut inet6, IFLA_INET6_ADDR_GEN_MODE, &[mode]);
     put(&mut families, AF_INET6, &inet6);
-    set(name, LinkAttribute::Other(DefaultNla::new(IFLA_AF_SPEC, families)))
+    set(named(name).append_extra_attribute(LinkAttribute::Other(DefaultNla::new(IFLA_AF_SPEC, families))))
 }
 
 fn info(kind: u16, name: &str, data: u16, attributes: &[u8]) -> LinkAttribute {
@@ -73,19 +75,14 @@ fn info(kind: u16, name: &str, data: u16, attributes: &[u8]) -> LinkAttribute {
 
 /// Options are changed by `RTM_NEWLINK` alone: `RTM_SETLINK` passes over them.
 fn change(name: LinkName, attribute: LinkAttribute) -> Request {
-    let mut message = named(name);
-    message.attributes.push(attribute);
-    Request::new(Message::NewLink(message), 0)
+    Request::new(Message::NewLink(named(name).append_extra_attribute(attribute).build()), 0)
 }
 
 /// Makes a pair: `here` in the namespace that is asked, `there` in the one that is open as `inside`, or here too.
 pub(in crate::kernel) fn add_veth(here: LinkName, there: LinkName, inside: Option<BorrowedFd<'_>>) -> Request {
-    let mut peer = named(there);
-    peer.attributes.extend(inside.map(|fd| LinkAttribute::NetNsFd(fd.as_raw_fd())));
-    let data = LinkInfo::Data(InfoData::Veth(InfoVeth::Peer(peer)));
-    let mut message = named(here);
-    message.attributes.push(LinkAttribute::LinkInfo(vec![LinkInfo::Kind(InfoKind::Veth), data]));
-    create(message)
+    let peer = into(inside, named(there)).build();
+    let pair = LinkMessageBuilder::<LinkVeth>::new_with_info_kind(InfoKind::Veth).name(here.as_str());
+    create(pair.set_info_data(InfoData::Veth(InfoVeth::Peer(peer))))
 }
 
 /// Makes a VLAN on the link `parent` of the namespace that is asked, in the one that is open as `inside`, or here too.
@@ -100,54 +97,58 @@ pub(in crate::kernel) fn add_vlan(
         VlanProtocol::Ieee8021Q => link::VlanProtocol::Ieee8021Q,
         VlanProtocol::Ieee8021Ad => link::VlanProtocol::Ieee8021Ad,
     };
-    let data = LinkInfo::Data(InfoData::Vlan(vec![InfoVlan::Id(id), InfoVlan::Protocol(protocol)]));
-    let mut message = named(name);
-    message.attributes.push(LinkAttribute::Link(parent));
-    message.attributes.extend(inside.map(|fd| LinkAttribute::NetNsFd(fd.as_raw_fd())));
-    message.attributes.push(LinkAttribute::LinkInfo(vec![LinkInfo::Kind(InfoKind::Vlan), data]));
-    create(message)
+    create(into(inside, LinkVlan::new(name.as_str(), parent, id).protocol(protocol)))
 }
 
 /// Deletes a link.
 pub(in crate::kernel) fn delete(name: LinkName) -> Request {
-    Request::new(Message::DelLink(named(name)), 0)
+    Request::new(Message::DelLink(named(name).build()), 0)
+}
+
+/// Deletes all links of a group.
+pub(in crate::kernel) fn delete_group(group: u32) -> Request {
+    Request::new(Message::DelLink(LinkMessageBuilder::<LinkUnspec>::new().link_group(group).build()), 0)
+}
+
+/// Puts a link into a group.
+pub(in crate::kernel) fn set_group(name: LinkName, group: u32) -> Request {
+    set(named(name).link_group(group))
 }
 
 /// Moves the link `index` to the namespace that is open as `to`, and gives it a new name there.
 pub(in crate::kernel) fn move_to(index: u32, to: BorrowedFd<'_>, name: Option<LinkName>) -> Request {
-    let mut message = LinkMessage::default();
-    message.header.index = index;
-    message.attributes.push(LinkAttribute::NetNsFd(to.as_raw_fd()));
-    message.attributes.extend(name.map(|name| LinkAttribute::IfName(name.to_string())));
-    Request::new(Message::SetLink(message), 0)
+    let mut message = LinkUnspec::new_with_index(index).setns_by_fd(to.as_raw_fd());
+    if let Some(name) = name {
+        message = message.name(name.as_str());
+    }
+    Request::new(Message::SetLink(message.build()), 0)
 }
 
 /// Takes a link up or down.
 pub(in crate::kernel) fn set_up(name: LinkName, up: bool) -> Request {
-    let mut message = named(name);
-    message.header.change_mask = LinkFlags::Up;
-    message.header.flags = if up { LinkFlags::Up } else { LinkFlags::empty() };
-    Request::new(Message::SetLink(message), 0)
+    let message = if up { named(name).up() } else { named(name).down() };
+    Request::new(Message::SetLink(message.build()), 0)
 }
 
 /// Sets the MTU.
 pub(in crate::kernel) fn set_mtu(name: LinkName, mtu: u32) -> Request {
-    set(name, LinkAttribute::Mtu(mtu))
+    set(named(name).mtu(mtu))
 }
 
 /// Sets the hardware address.
 pub(in crate::kernel) fn set_mac(name: LinkName, mac: &MacAddr) -> Request {
-    set(name, LinkAttribute::Address(mac.as_bytes().to_vec()))
+    set(named(name).address(mac.as_bytes().to_vec()))
 }
 
 /// Sets the free text; an empty one removes it.
 pub(in crate::kernel) fn set_alias(name: LinkName, text: &str) -> Request {
-    set(name, LinkAttribute::Other(DefaultNla::new(IFLA_IFALIAS, text.as_bytes().to_vec())))
+    set(named(name)
+        .append_extra_attribute(LinkAttribute::Other(DefaultNla::new(IFLA_IFALIAS, text.as_bytes().to_vec()))))
 }
 
 /// Makes a link a port of the link with an index; 0 frees it.
 pub(in crate::kernel) fn set_master(name: LinkName, master: u32) -> Request {
-    set(name, LinkAttribute::Controller(master))
+    set(named(name).controller(master))
 }
 
 /// Gives a link one name more (`RTM_NEWLINKPROP`).
@@ -163,16 +164,22 @@ pub(in crate::kernel) fn delete_altname(name: LinkName, altname: &str) -> Reques
 
 /// Asks for one link.
 pub(in crate::kernel) fn get(name: LinkName) -> Request {
-    let mut message = named(name);
-    message.attributes.push(LinkAttribute::ExtMask(vec![LinkExtentMask::SkipStats]));
-    Request::new(Message::GetLink(message), 0)
+    Request::new(Message::GetLink(named(name).append_extra_attribute(without_statistics()).build()), 0)
+}
+
+/// Asks for the link that has a name, be it an alternative one.
+pub(in crate::kernel) fn get_by_altname(name: &str) -> Request {
+    let message = LinkMessageBuilder::<LinkUnspec>::new().append_extra_attribute(without_statistics());
+    let mut name = name.as_bytes().to_vec();
+    name.push(0);
+    let name = LinkAttribute::Other(DefaultNla::new(IFLA_ALT_IFNAME, name));
+    Request::new(Message::GetLink(message.append_extra_attribute(name).build()), 0)
 }
 
 /// Asks for all links.
 pub(in crate::kernel) fn dump() -> Request {
-    let mut message = LinkMessage::default();
-    message.attributes.push(LinkAttribute::ExtMask(vec![LinkExtentMask::SkipStats]));
-    Request::new(Message::GetLink(message), 0)
+    let message = LinkMessageBuilder::<LinkUnspec>::new().append_extra_attribute(without_statistics());
+    Request::new(Message::GetLink(message.build()), 0)
 }
 
 /// Asks which number the namespace that is asked has for the one that is open (`RTM_GETNSID`, `linux/net_namespace.h`).
@@ -182,24 +189,30 @@ pub(in crate::kernel) fn get_nsid(of: BorrowedFd<'_>) -> Request {
     Request::new(Message::GetNsId(message), 0)
 }
 
-fn named(name: LinkName) -> LinkMessage {
-    let mut message = LinkMessage::default();
-    message.attributes.push(LinkAttribute::IfName(name.to_string()));
-    message
+fn named(name: LinkName) -> LinkMessageBuilder<LinkUnspec> {
+    LinkUnspec::new_with_name(name.as_str())
 }
 
-fn create(message: LinkMessage) -> Request {
-    Request::new(Message::NewLink(message), NLM_F_CREATE | NLM_F_EXCL)
+fn without_statistics() -> LinkAttribute {
+    LinkAttribute::ExtMask(vec![LinkExtentMask::SkipStats])
 }
 
-fn set(name: LinkName, attribute: LinkAttribute) -> Request {
-    let mut message = named(name);
-    message.attributes.push(attribute);
-    Request::new(Message::SetLink(message), 0)
+/// Makes a link in the namespace that is open as `inside` rather than in the one that is asked.
+fn into<T>(inside: Option<BorrowedFd<'_>>, message: LinkMessageBuilder<T>) -> LinkMessageBuilder<T> {
+    match inside {
+        Some(fd) => message.setns_by_fd(fd.as_raw_fd()),
+        None => message,
+    }
+}
+
+fn create<T>(message: LinkMessageBuilder<T>) -> Request {
+    Request::new(Message::NewLink(message.build()), NLM_F_CREATE | NLM_F_EXCL)
+}
+
+fn set(message: LinkMessageBuilder<LinkUnspec>) -> Request {
+    Request::new(Message::SetLink(message.build()), 0)
 }
 
 fn with_altname(name: LinkName, altname: &str) -> LinkMessage {
-    let mut message = named(name);
-    message.attributes.push(LinkAttribute::PropList(vec![Prop::AltIfName(altname.to_owned())]));
-    message
+    named(name).append_extra_attribute(LinkAttribute::PropList(vec![Prop::AltIfName(altname.to_owned())])).build()
 }

@@ -37,6 +37,7 @@ pub(super) fn step(state: &mut State, op: &Op) {
         }
         Op::DeleteNetns(name) => delete_netns(state, &Netns::Named(name.clone())),
         Op::AddLink { place, kind } => add_link(state, place, kind),
+        Op::EnsureLink { place, own } => add_link(state, place, &Kind::Virtual(own.clone())),
         Op::DeleteLink(place) => delete_link(state, place),
         Op::MoveLink { from, to } => move_link(state, from, to),
         Op::SetLink { place, set } => set_link(state, place, set),

@@ -36,6 +36,15 @@ pub(super) fn write_add_link(f: &mut fmt::Formatter<'_>, place: &Place, kind: &K
     }
 }
 
+pub(super) fn write_ensure_link(f: &mut fmt::Formatter<'_>, place: &Place, own: &Virtual) -> fmt::Result {
+    write!(f, "if {} link show dev {} >/dev/null 2>&1; then ", Ip(&place.netns), dev(&place.link))?;
+    let set = LinkSetting::Options { kind: own.kind, options: own.options.clone() };
+    write_set_link(f, place, &set)?;
+    write!(f, "; else ")?;
+    write_add_link(f, place, &Kind::Virtual(own.clone()))?;
+    write!(f, "; fi")
+}
+
 /// ` netns NAME` where a link is not made in the namespace that it shall be in.
 struct Inside<'a> {
     at: &'a Netns,

@@ -8,7 +8,7 @@ mod link;
 
 use super::op::{Command, Op, Plan};
 use crate::model::{Address, LinkName, Netns, Place, Route, RouteKind, Rule, RuleAction, Scope, TABLE_MAIN};
-use link::{write_add_link, write_set_link};
+use link::{write_add_link, write_ensure_link, write_set_link};
 use std::fmt;
 use std::net::IpAddr;
 
@@ -81,6 +81,7 @@ impl fmt::Display for Op {
             Op::AddNetns(name) => write!(f, "ip netns add {}", Quoted(name.as_str())),
             Op::DeleteNetns(name) => write!(f, "ip netns delete {}", Quoted(name.as_str())),
             Op::AddLink { place, kind } => write_add_link(f, place, kind),
+            Op::EnsureLink { place, own } => write_ensure_link(f, place, own),
             Op::DeleteLink(place) => write!(f, "{} link delete dev {}", Ip(&place.netns), dev(&place.link)),
             Op::MoveLink { from, to } => {
                 write!(f, "{} link set dev {} netns {}", Ip(&from.netns), dev(&from.link), Target(&to.netns))?;
