@@ -19,6 +19,9 @@
 //! first ([`model::Owned`], [`system::record`]); `stop`, a failed start and one that was killed all work from that record, never
 //! from the configuration.
 //!
+//! A namespace may have users beside itself, whose links end up in it (`DestNetNS` of an `xfrm` file). It is one like any other, with
+//! files and a record of its own; the records of both sides name one another, and the last of all stops it.
+//!
 //! # Layers
 //!
 //! In reading order, and who may name whom (`tests/layers.rs` enforces it):

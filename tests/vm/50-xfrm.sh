@@ -335,6 +335,11 @@ check_is 'the service too' "$web" "$(main_pid nginx)"
 check 'and serves again' patiently served
 check 'the namespace of the tunnel restarts' systemctl restart systemd-netns@tunnel
 check_is 'its links stay, as others need it' "$index" "$(ip -n tunnel -j link show dev ipsec0 | jq '.[].ifindex')"
+check 'the namespace of strongSwan stops' systemctl stop systemd-netns@strongswan
+check_not 'its link goes' ip -n tunnel link show dev ipsec0
+check_is 'the service stays' active "$(systemctl is-active nginx)"
+check_not 'still nothing leaves by the uplink' leaks ip netns exec tunnel ping -n -q -c 3 -i 0.3 -W 1 10.2.0.254
+check 'strongSwan starts again' systemctl start strongswan
 check 'the namespace of strongSwan restarts' systemctl restart systemd-netns@strongswan
 systemctl start strongswan nginx
 # The other side may still believe in states that went with the namespace.
