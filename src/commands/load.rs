@@ -1,18 +1,14 @@
 //! The files of a namespace, read with what the machine knows; mistakes as text.
 
-use super::{Mistakes, Refused, look};
-use crate::config::{self, Loaded, Surroundings};
+use super::machine::Machine;
+use super::{Mistakes, Refused};
+use crate::config::{self, Loaded};
 use crate::interfaces::diagnostic::{Diagnostic, Severity};
-use crate::kernel::Kernel;
-use crate::model::{Desired, LinkName, Netns, NetnsName};
+use crate::model::{Desired, LinkName, NetnsName};
 use crate::plan::Problem;
-use crate::system::{journal, programs};
+use crate::system::journal;
 use anyhow::Result;
-use std::cell::{OnceCell, RefCell};
-use std::collections::HashSet;
-use std::io::Write;
 use std::path::Path;
-use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -61,7 +57,7 @@ fn judge(mut loaded: Loaded) -> Result<(Arc<Desired>, Loaded)> {
 
 /// The files and everything that is to be said about them.
 pub(super) fn read(root: &Path, netns: &NetnsName) -> Loaded {
-    config::load(root, netns, &Machine { root, netns, kernel: RefCell::new(Kernel::new()), links: OnceCell::new() })
+    config::load(root, netns, &Machine::new(root, netns))
 }
 
 /// The problems of a plan, each at the place in the files that names the link.
@@ -74,77 +70,4 @@ pub(super) fn problems(loaded: &Loaded, problems: &[Problem]) -> anyhow::Error {
 pub(super) fn diagnostic(loaded: &Loaded, problem: &Problem, severity: Severity) -> Diagnostic {
     let span = loaded.spans.get(&problem.place).cloned();
     Diagnostic { severity, message: problem.message.clone(), span, help: problem.help.clone() }
-}
-
-/// What patterns and mappings ask of this machine. Looked up only when something asks.
-struct Machine<'a> {
-    root: &'a Path,
-    netns: &'a NetnsName,
-    kernel: RefCell<Kernel>,
-    links: OnceCell<Known>,
-}
-
-/// The links that there are.
-struct Known {
-    host: HashSet<LinkName>,
-    /// Those of the host and the namespace.
-    all: Vec<LinkName>,
-}
-
-impl Machine<'_> {
-    fn known(&self) -> &Known {
-        self.links.get_or_init(|| {
-            let host = look::links(&Netns::Host);
-            let inside = look::links(&Netns::Named(self.netns.clone()));
-            let known: HashSet<LinkName> = host.iter().copied().collect();
-            let all = host.into_iter().chain(inside.into_iter().filter(|name| !known.contains(name))).collect();
-            Known { host: known, all }
-        })
-    }
-}
-
-impl Surroundings for Machine<'_> {
-    fn links(&self) -> Vec<LinkName> {
-        self.known().all.clone()
-    }
-
-    fn by_altname(&self, name: &str) -> Option<LinkName> {
-        let mut kernel = self.kernel.borrow_mut();
-        let mut called = |netns| kernel.link_called(&netns, name).ok().flatten();
-        let link = called(Netns::Host).or_else(|| called(Netns::Named(self.netns.clone())))?;
-        Some(link).filter(|link| link.as_str() != name)
-    }
-
-    fn attribute(&self, link: &LinkName, variable: &str) -> Option<String> {
-        if !self.known().host.contains(link) || variable.contains('/') || variable.starts_with('.') {
-            return None;
-        }
-        let file = if variable == "mac" { "address" } else { variable };
-        let text = std::fs::read_to_string(format!("/sys/class/net/{link}/{file}")).ok()?;
-        Some(text.trim_end().to_owned())
-    }
-
-    fn installed(&self, program: &str) -> bool {
-        // Another machine's files are not held against this one.
-        self.root != Path::new("/") || programs::find(program).is_some()
-    }
-
-    fn map(&self, script: &str, argument: &str, lines: &[String]) -> Result<String, String> {
-        let mut child = Command::new(script)
-            .arg(argument)
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .spawn()
-            .map_err(|e| e.to_string())?;
-        if let Some(mut stdin) = child.stdin.take() {
-            // A script need not read what it is given.
-            let _ = stdin.write_all(lines.iter().map(|l| format!("{l}\n")).collect::<String>().as_bytes());
-        }
-        let output = child.wait_with_output().map_err(|e| e.to_string())?;
-        if !output.status.success() {
-            return Err(format!("ended with {}", output.status));
-        }
-        let text = String::from_utf8_lossy(&output.stdout);
-        Ok(text.lines().next().unwrap_or("").trim().to_owned())
-    }
 }
