@@ -4,6 +4,7 @@
 //! first is made once they have run, and its ports join it then. Then each is configured, stanza by stanza, commands in their
 //! places as ifupdown has them. What the files no longer ask for goes last, so that an address or a next hop is replaced without
 //! a moment in which there is none.
+
 use super::join::{gather_ports, missing_masters, newborn, settle_in};
 use super::mend::Draft;
 use super::op::{Op, Phase, Plan};
