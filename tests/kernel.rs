@@ -45,6 +45,28 @@ fn making_a_namespace_leaves_the_caller_where_it_is() {
 }
 
 #[test]
+fn links_are_deleted_together_and_no_others() {
+    in_world(|| {
+        let links = || sh("ip -j link | grep -o '\"ifname\":\"[^\"]*' | cut -d'\"' -f4 | sort | tr '\\n' ' '");
+        let delete = |names: &[&str]| names.iter().map(|name| Op::DeleteLink(host(name))).collect::<Vec<_>>();
+        let make = "ip link add a0 type bridge; ip link add a1 type veth peer name a2; ip link set a1 master a0";
+        sh(make);
+        sh("ip link add other type bridge; ip link set other group 7");
+        // Both ends of a pair, which go with one another.
+        Kernel::new().apply(&delete(&["a0", "a1", "a2"])).unwrap();
+        assert_eq!(links(), "lo other ");
+        sh(make);
+        let failed = Kernel::new().apply_all(&delete(&["a0", "gone", "a1"]));
+        assert!(failed.len() == 1 && failed[0].index == 1 && failed[0].error.is_absent(), "{failed:?}");
+        assert_eq!(links(), "lo other ");
+        sh(make);
+        let failed = Kernel::new().apply(&delete(&["a0", "gone", "a1"])).unwrap_err();
+        assert_eq!((failed.index, links().as_str()), (1, "a1 a2 lo other "));
+        assert_eq!(sh("ip -o link show group default | grep -c ' a[12]@'").trim(), "2");
+    });
+}
+
+#[test]
 fn a_half_made_namespace_counts_as_none_and_can_be_deleted() {
     in_world(|| {
         netns::create(&name("whole")).unwrap();

@@ -1,8 +1,8 @@
 //! [`Kernel::apply`]: operations become requests.
 //!
 //! Theory: neighbouring operations that only touch tables (addresses, routes, rules) of one namespace go to the kernel
-//! together, and so do neighbouring settings; they are what there may be thousands of. Everything about links goes one
-//! by one, as each may change what the next one means.
+//! together, and so do neighbouring settings; they are what there may be thousands of, and neighbouring deletions of links.
+//! Everything else about links goes one by one, as each may change what the next one means.
 //!
 //! The kernel goes on in a batch after a request that fails. So when a table operation fails, some of those after it in
 //! the same run may have been carried out. Their tables are the same that the failed one is about, and who undoes the
@@ -53,6 +53,7 @@ impl Kernel {
             let mut failed = match first {
                 op if is_table(op) => self.tables(&run, go_on),
                 Op::SetSysctl { netns, .. } => self.settings(netns, &run, go_on),
+                Op::DeleteLink(place) => self.delete_links(&place.netns, &run, go_on),
                 op => self.one(op).err().map(|error| Failure { index: 0, error }).into_iter().collect(),
             };
             failed.iter_mut().for_each(|failure| failure.index += start);
@@ -121,7 +122,6 @@ impl Kernel {
             Op::DeleteNetns(name) => self.delete_netns(name),
             Op::AddLink { place, kind } => self.add_link(place, kind),
             Op::EnsureLink { place, own } => self.ensure_link(place, own),
-            Op::DeleteLink(place) => self.ask_about_links(&place.netns, &request::link::delete(place.link)),
             Op::MoveLink { from, to } => self.move_link(from, to),
             Op::SetLink { place, set } => self.set_link(place, set),
             Op::AwaitLink(place) => {
@@ -162,6 +162,7 @@ impl Kernel {
 fn same_run(first: &Op, next: &Op) -> bool {
     let alike = match first {
         Op::SetSysctl { .. } => matches!(next, Op::SetSysctl { .. }),
+        Op::DeleteLink(_) => matches!(next, Op::DeleteLink(_)),
         _ => is_table(first) && is_table(next),
     };
     alike && first.netns() == next.netns()

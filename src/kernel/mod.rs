@@ -16,6 +16,7 @@
 
 mod apply;
 mod batch;
+mod delete;
 mod error;
 mod links;
 pub mod mounts;

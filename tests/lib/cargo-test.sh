@@ -1,13 +1,14 @@
 # shellcheck shell=bash
 # Runs a test binary of this project inside a booted Debian (`# binaries:` in the script's head brings it there).
 
+# load_modules NAME…: a module may bring devices to every namespace when it comes: not in the middle of something.
+load_modules() { modprobe -a "$@"; }
+
 # cargo_test NAME [FILTER…]: each of its tests is a result. What it skips inside is said after `# `.
 cargo_test() {
     local name=$1 log status=0
     shift
     log=$(mktemp)
-    # A module may bring devices to every namespace when it comes: not in the middle of something.
-    modprobe -a ip_gre ip6_gre ip6_tunnel ipip sit dummy bonding 8021q vrf macvlan macvtap ipvlan vxlan wireguard tun veth bridge
     "/tests/bin/$name" --nocapture --test-threads=2 "$@" >"$log" 2>&1 || status=$?
     # A test's line may have been torn by what others said meanwhile.
     tr -d '\r' <"$log" | grep -E '^SKIPPED: |SKIPPED: ' | sed 's/.*SKIPPED: /# SKIPPED: /' | sort -u

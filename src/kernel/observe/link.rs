@@ -41,7 +41,7 @@ const IFF_UP: u32 = 1;
 const IFF_LOOPBACK: u32 = 8;
 const IFF_LOWER_UP: u32 = 1 << 16;
 /// The size of `struct ifinfomsg`.
-const HEADER: usize = 16;
+pub(in crate::kernel) const HEADER: usize = 16;
 
 /// A link as its message describes it, in the namespace's own numbers.
 #[derive(Debug)]

@@ -105,6 +105,16 @@ pub(in crate::kernel) fn delete(name: LinkName) -> Request {
     Request::new(Message::DelLink(named(name).build()), 0)
 }
 
+/// Deletes all links of a group.
+pub(in crate::kernel) fn delete_group(group: u32) -> Request {
+    Request::new(Message::DelLink(LinkMessageBuilder::<LinkUnspec>::new().link_group(group).build()), 0)
+}
+
+/// Puts a link into a group.
+pub(in crate::kernel) fn set_group(name: LinkName, group: u32) -> Request {
+    set(named(name).link_group(group))
+}
+
 /// Moves the link `index` to the namespace that is open as `to`, and gives it a new name there.
 pub(in crate::kernel) fn move_to(index: u32, to: BorrowedFd<'_>, name: Option<LinkName>) -> Request {
     let mut message = LinkUnspec::new_with_index(index).setns_by_fd(to.as_raw_fd());
