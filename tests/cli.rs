@@ -308,6 +308,34 @@ fn a_reload_applies_the_difference_and_a_second_one_nothing() {
 }
 
 #[test]
+fn patterns_mean_the_same_links_at_a_reload_as_at_the_start() {
+    world(|| {
+        sh("mount -t sysfs sysfs /sys; ip link add eth1 address 02:00:00:00:00:02 type veth peer name eth1 netns wire");
+        let by_mac = "auto mac/02:00:00:00:00:01=lan\niface lan\n";
+        let stanza = "    address 192.0.2.7/24\n    hwaddress 02:00:00:00:00:77\n";
+        // The link has another address now, those that were made match too, and the speed is read inside.
+        for file in [
+            format!("{by_mac}{stanza}"),
+            format!(
+                "auto /eth*\niface eth0\n{stanza}iface eth1 inet manual\n    pre-up ip link add eth2 type bridge\n"
+            ),
+            format!("auto speed/10000\niface eth0\n{stanza}iface eth1 inet manual\n"),
+        ] {
+            interfaces(&file);
+            good(&["start", "web"]);
+            let up = addresses("web", "eth0");
+            assert!(up.iter().any(|a| a.contains("192.0.2.7")), "{file}{up:?}");
+            let reloaded = good(&["reload", "web"]);
+            assert!(reloaded.contains("nothing to do"), "{file}{reloaded}");
+            assert!(!good(&["check", "web"]).contains("no link matches"), "{file}");
+            assert_eq!(addresses("web", "eth0"), up, "{file}");
+            good(&["stop", "web"]);
+            assert!(sh("ip -br link show dev eth0").contains("02:00:00:00:00:01"), "{file}");
+        }
+    });
+}
+
+#[test]
 fn a_reload_that_fails_goes_back() {
     world(|| {
         interfaces(STATIC);

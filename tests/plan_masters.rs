@@ -305,3 +305,20 @@ fn a_connection_is_dialled_once_and_no_link_is_looked_for() {
     let last = converge(current, &without, Some(&owned)).expect("no problem");
     assert_eq!(in_short(&last), ["dsl: poff", "dsl: after"]);
 }
+
+#[test]
+fn a_lease_comes_before_the_ipv4_addresses_of_later_stanzas_only() {
+    let dhcp = serde_json::from_str(r#"{"protocol":"dhcp","client":"dhclient","request_prefix":false,"limit":60}"#);
+    let mut link = wanted(at(&inside("web"), "eth0"), up());
+    link.stanzas[0].dhcp = Some(dhcp.unwrap());
+    let ops = |address| {
+        let mut link = link.clone();
+        let address = systemd_netns::model::Address::plain(address);
+        link.stanzas.push(Stanza { addresses: vec![address], ..Stanza::default() });
+        let plan = converge(machine(), &desired(vec![link]), None).expect("no problem");
+        let of_interest = |op: &&Op| matches!(op, Op::AwaitLease(_) | Op::AddAddress { .. });
+        plan.ops.iter().filter(of_interest).map(|op| matches!(op, Op::AwaitLease(_))).collect::<Vec<_>>()
+    };
+    assert_eq!(ops("192.0.2.10/24".parse().unwrap()), [true, false]);
+    assert_eq!(ops("2001:db8::10/64".parse().unwrap()), [false, true]);
+}

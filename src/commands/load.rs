@@ -1,19 +1,15 @@
 //! The files of a namespace, read with what the machine knows; mistakes as text.
 
-use super::{Mistakes, Refused, look};
-use crate::config::{self, Loaded, Surroundings};
+use super::machine::Machine;
+use super::{Mistakes, Refused};
+use crate::config::{self, Loaded};
 use crate::interfaces::diagnostic::{Diagnostic, Severity};
-use crate::kernel::{self, Kernel};
-use crate::model::{Desired, LinkName, Netns, NetnsName};
+use crate::model::{Desired, LinkName, NetnsName};
 use crate::plan::Problem;
+use crate::system::journal;
 use crate::system::record::Record;
-use crate::system::{journal, programs};
 use anyhow::Result;
-use std::cell::{OnceCell, RefCell};
-use std::collections::HashSet;
-use std::io::Write;
 use std::path::Path;
-use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -97,132 +93,4 @@ pub(super) fn problems(loaded: &Loaded, problems: &[Problem]) -> anyhow::Error {
 pub(super) fn diagnostic(loaded: &Loaded, problem: &Problem, severity: Severity) -> Diagnostic {
     let span = loaded.spans.get(&problem.place).cloned();
     Diagnostic { severity, message: problem.message.clone(), span, help: problem.help.clone() }
-}
-
-/// What patterns and mappings ask of this machine. Looked up only when something asks.
-struct Machine<'a> {
-    root: &'a Path,
-    netns: &'a NetnsName,
-    /// Whether others put links into it.
-    used: bool,
-    kernel: RefCell<Kernel>,
-    links: OnceCell<Known>,
-}
-
-/// The links that there are.
-struct Known {
-    host: HashSet<LinkName>,
-    /// Those of the host and the namespace.
-    all: Vec<LinkName>,
-}
-
-impl<'a> Machine<'a> {
-    fn new(root: &'a Path, netns: &'a NetnsName, used: bool) -> Self {
-        Self { root, netns, used, kernel: RefCell::new(Kernel::new()), links: OnceCell::new() }
-    }
-
-    fn known(&self) -> &Known {
-        self.links.get_or_init(|| {
-            let host = look::links(&Netns::Host);
-            let inside = look::links(&Netns::Named(self.netns.clone()));
-            let known: HashSet<LinkName> = host.iter().copied().collect();
-            let all = host.into_iter().chain(inside.into_iter().filter(|name| !known.contains(name))).collect();
-            Known { host: known, all }
-        })
-    }
-}
-
-impl Surroundings for Machine<'_> {
-    fn links(&self) -> Vec<LinkName> {
-        self.known().all.clone()
-    }
-
-    fn by_altname(&self, name: &str) -> Option<LinkName> {
-        let mut kernel = self.kernel.borrow_mut();
-        let mut called = |netns| kernel.link_called(&netns, name).ok().flatten();
-        let link = called(Netns::Host).or_else(|| called(Netns::Named(self.netns.clone())))?;
-        Some(link).filter(|link| link.as_str() != name)
-    }
-
-    fn attribute(&self, link: &LinkName, variable: &str) -> Option<String> {
-        if !self.known().host.contains(link) || variable.contains('/') || variable.starts_with('.') {
-            return None;
-        }
-        let file = if variable == "mac" { "address" } else { variable };
-        let text = std::fs::read_to_string(format!("/sys/class/net/{link}/{file}")).ok()?;
-        Some(text.trim_end().to_owned())
-    }
-
-    fn installed(&self, program: &str) -> bool {
-        // Another machine's files are not held against this one.
-        self.root != Path::new("/") || programs::find(program).is_some()
-    }
-
-    fn uplink(&self, netns: &NetnsName, ipv6: bool) -> Option<LinkName> {
-        if self.root == Path::new("/")
-            && let Some(namespace) = look::ours(netns)
-        {
-            return kernel::proc::default_link(&namespace, ipv6).ok().flatten();
-        }
-        // It is going to be as its files say. Those of its own that ask for others' uplinks do not matter here.
-        let machine = Machine::new(self.root, netns, true);
-        config::uplink(&config::load(self.root, netns, &WithoutUplinks(&machine)).desired?, ipv6)
-    }
-
-    fn mtu_inside(&self, link: &LinkName) -> Option<u32> {
-        let inside = || look::link(&Netns::Named(self.netns.clone()), *link)?.mtu;
-        if self.root == Path::new("/") { inside() } else { None }
-    }
-
-    fn is_used_by_others(&self) -> bool {
-        self.used
-    }
-
-    fn map(&self, script: &str, argument: &str, lines: &[String]) -> Result<String, String> {
-        let mut child = Command::new(script)
-            .arg(argument)
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .spawn()
-            .map_err(|e| e.to_string())?;
-        if let Some(mut stdin) = child.stdin.take() {
-            // A script need not read what it is given.
-            let _ = stdin.write_all(lines.iter().map(|l| format!("{l}\n")).collect::<String>().as_bytes());
-        }
-        let output = child.wait_with_output().map_err(|e| e.to_string())?;
-        if !output.status.success() {
-            return Err(format!("ended with {}", output.status));
-        }
-        let text = String::from_utf8_lossy(&output.stdout);
-        Ok(text.lines().next().unwrap_or("").trim().to_owned())
-    }
-}
-
-/// A machine that is not asked for uplinks: two namespaces' files may name one another.
-struct WithoutUplinks<'a>(&'a Machine<'a>);
-
-impl Surroundings for WithoutUplinks<'_> {
-    fn links(&self) -> Vec<LinkName> {
-        self.0.links()
-    }
-
-    fn by_altname(&self, name: &str) -> Option<LinkName> {
-        self.0.by_altname(name)
-    }
-
-    fn attribute(&self, link: &LinkName, variable: &str) -> Option<String> {
-        self.0.attribute(link, variable)
-    }
-
-    fn installed(&self, program: &str) -> bool {
-        self.0.installed(program)
-    }
-
-    fn is_used_by_others(&self) -> bool {
-        self.0.used
-    }
-
-    fn map(&self, script: &str, argument: &str, lines: &[String]) -> Result<String, String> {
-        self.0.map(script, argument, lines)
-    }
 }

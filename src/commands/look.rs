@@ -1,7 +1,7 @@
 //! A look at the kernel: only at what a namespace's files and record speak of.
 
 use crate::kernel::{Kernel, Namespace, Observed, Wanted, netns};
-use crate::model::{Desired, Link, LinkName, Netns, NetnsName, Owned, Sysctl};
+use crate::model::{Desired, LinkName, Netns, NetnsName, Owned, Sysctl};
 use crate::system::record::{Progress, Record};
 use anyhow::{Result, bail};
 use std::collections::{BTreeMap, BTreeSet};
@@ -58,13 +58,6 @@ pub(super) fn refuse_foreign(name: &NetnsName, record: Option<&Record>) -> Resul
 /// Whether there is a start that did not finish, or a stop.
 pub(super) fn is_left_over(record: &Record) -> bool {
     record.progress == Progress::Unfinished
-}
-
-/// A link; none when there is none, or it cannot be looked at.
-pub(super) fn link(netns: &Netns, link: LinkName) -> Option<Link> {
-    let wanted = Wanted { netns: [netns.clone()].into(), host_links: Some([link].into()), ..Wanted::default() };
-    let mut observed = Kernel::new().observe(&wanted).ok()?;
-    observed.state.netns.get_mut(netns)?.links.remove(&link)
 }
 
 /// The links of a namespace in the order of their indexes; none when it cannot be looked at.

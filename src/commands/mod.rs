@@ -8,6 +8,7 @@ pub mod generator;
 pub mod lease;
 mod load;
 mod look;
+mod machine;
 mod names;
 mod plan;
 mod run;

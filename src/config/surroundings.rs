@@ -24,11 +24,6 @@ pub trait Surroundings {
         None
     }
 
-    /// The MTU of a link that is inside already.
-    fn mtu_inside(&self, _: &LinkName) -> Option<u32> {
-        None
-    }
-
     /// Whether links of other namespaces' files are put into this one, so that it needs no file of its own.
     fn is_used_by_others(&self) -> bool {
         false
@@ -81,11 +76,6 @@ impl Surroundings for Watched<'_> {
     fn uplink(&self, netns: &NetnsName, ipv6: bool) -> Option<LinkName> {
         self.asked.set(true);
         self.surroundings.uplink(netns, ipv6)
-    }
-
-    fn mtu_inside(&self, link: &LinkName) -> Option<u32> {
-        self.asked.set(true);
-        self.surroundings.mtu_inside(link)
     }
 
     fn is_used_by_others(&self) -> bool {

@@ -10,7 +10,6 @@
 //!
 //! - a mistake in a sourced file is as much an error as one in the main file, and every mistake is reported
 //! - `$VAR` in a `source` line is refused: what is configured must not depend on who runs the program
-//! - a file that includes itself is an error, with the chain of includes
 //! - every word of a `source` line is relative to the including file's directory, not only the first
 //! - words are never cut at 79 bytes
 //! - `template` and `iface NAME` alone are read as ifupdown-ng and ifupdown2 do

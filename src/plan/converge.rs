@@ -1,8 +1,9 @@
 //! From the current state to the desired one.
 //!
-//! First every link arrives: it is found, moved in from the host, or made, what it stands on before it. Then each is
-//! configured, stanza by stanza, commands in their places as ifupdown has them. What the files no longer ask for goes last, so
-//! that an address or a next hop is replaced without a moment in which there is none.
+//! First every link arrives: it is found, moved in from the host, or made, what it stands on before it. One whose commands come
+//! first is made once they have run, and its ports join it then. Then each is configured, stanza by stanza, commands in their
+//! places as ifupdown has them. What the files no longer ask for goes last, so that an address or a next hop is replaced without
+//! a moment in which there is none.
 
 use super::join::{gather_ports, missing_masters, newborn, settle_in};
 use super::mend::Draft;
@@ -237,21 +238,7 @@ fn configure(
     let same = |i: usize| {
         was.is_some_and(|w| w.stanzas.get(i).zip(link.stanzas.get(i)).is_some_and(|(a, b)| a.same_commands(b)))
     };
-    let keeps = |dhcp: &Dhcp| link.dhcp().any(|d| d == dhcp);
-    for dhcp in before.filter(|_| fresh).into_iter().flat_map(DesiredLink::dhcp).filter(|dhcp| !keeps(dhcp)) {
-        draft.stop_dhcp(&link.place, dhcp);
-    }
-    for (i, stanza) in was.into_iter().flat_map(|w| w.stanzas.iter().enumerate()) {
-        if !same(i) {
-            draft.run(&link.place, stanza, Phase::PreDown);
-        }
-        if let Some(dhcp) = stanza.dhcp.as_ref().filter(|dhcp| !keeps(dhcp)) {
-            draft.stop_dhcp(&link.place, dhcp);
-        }
-        if !same(i) {
-            draft.run(&link.place, stanza, Phase::PostDown);
-        }
-    }
+    end_former(draft, link, before, fresh, same);
     if link.stanzas.is_empty() && !draft.waits_for_master(&link.place, &link.link) {
         ready(draft, link, was);
     }
@@ -292,6 +279,35 @@ fn configure(
         }
         if !same(i) {
             draft.run(&link.place, stanza, Phase::PostUp);
+        }
+    }
+}
+
+/// Ends what the link's stanzas of `before` had running, and runs their commands but for the stanzas that are the `same`.
+fn end_former(
+    draft: &mut Draft,
+    link: &DesiredLink,
+    before: Option<&DesiredLink>,
+    fresh: bool,
+    same: impl Fn(usize) -> bool,
+) {
+    let keeps = |dhcp: &Dhcp| link.dhcp().any(|d| d == dhcp);
+    let Some(before) = before else { return };
+    if fresh {
+        for dhcp in before.dhcp().filter(|dhcp| !keeps(dhcp)) {
+            draft.stop_dhcp(&link.place, dhcp);
+        }
+        return;
+    }
+    for (i, stanza) in before.stanzas.iter().enumerate() {
+        if !same(i) {
+            draft.run(&link.place, stanza, Phase::PreDown);
+        }
+        if let Some(dhcp) = stanza.dhcp.as_ref().filter(|dhcp| !keeps(dhcp)) {
+            draft.stop_dhcp(&link.place, dhcp);
+        }
+        if !same(i) {
+            draft.run(&link.place, stanza, Phase::PostDown);
         }
     }
 }

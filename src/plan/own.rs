@@ -10,6 +10,9 @@ use std::sync::Arc;
 /// `previous` is what it answers for already; that is kept even where `desired` no longer has it, since the plan may stop
 /// half-way.
 pub fn own(host: &NetnsState, desired: Arc<Desired>, plan: &Plan, previous: Option<Owned>) -> Owned {
+    // What was borrowed is no longer as it was before, and its record says how that was.
+    let recorded = |p: &Owned| borrowed(&p.desired).filter(|name| p.before.links.contains_key(name)).collect();
+    let lent: Vec<LinkName> = previous.as_ref().map(recorded).unwrap_or_default();
     let mut owned = match previous {
         Some(previous) => Owned { desired, ..previous },
         None => Owned {
@@ -25,7 +28,9 @@ pub fn own(host: &NetnsState, desired: Arc<Desired>, plan: &Plan, previous: Opti
             Op::MoveLink { from, to } if from.netns == Netns::Host => {
                 owned.taken.retain(|t| t.name != from.link && t.place != *to);
                 owned.taken.push(Taken { name: from.link, place: to.clone() });
-                remember(&mut owned.before, host, from.link);
+                if !lent.contains(&from.link) {
+                    remember(&mut owned.before, host, from.link);
+                }
             }
             Op::AddLink { place, kind } => {
                 let pair = kind.tied_to().filter(|_| matches!(kind, crate::model::Kind::Veth { .. }));
@@ -38,9 +43,9 @@ pub fn own(host: &NetnsState, desired: Arc<Desired>, plan: &Plan, previous: Opti
         }
     }
     let desired = owned.desired.clone();
-    for link in desired.links.iter().filter(|l| l.presence == Presence::Borrowed) {
-        if !owned.before.links.contains_key(&link.place.link) {
-            remember(&mut owned.before, host, link.place.link);
+    for link in borrowed(&desired) {
+        if !owned.before.links.contains_key(&link) {
+            remember(&mut owned.before, host, link);
         }
     }
     let settings = desired.sysctls.iter().filter(|(n, ..)| *n == Netns::Host).map(|(_, key, _)| key);
@@ -69,12 +74,21 @@ pub fn own_elsewhere(owned: &mut Owned, current: &State, others: &[Owned]) {
     }
 }
 
-/// What is no longer this program's once a plan was carried out: links that went back or were deleted.
+/// What is no longer this program's once a plan was carried out: links that went back or were deleted, and how they were before.
 pub fn settle(owned: &mut Owned) {
-    let desired = &owned.desired;
-    owned.taken.retain(|t| desired.link(&t.place).is_some());
-    owned.made.retain(|place| desired.link(place).is_some());
-    owned.elsewhere.retain(|netns, _| desired.uses(netns));
+    let Owned { desired, taken, made, before, elsewhere } = owned;
+    taken.retain(|t| desired.link(&t.place).is_some());
+    made.retain(|place| desired.link(place).is_some());
+    let ours = |name: &LinkName| taken.iter().any(|t| t.name == *name) || borrowed(desired).any(|b| b == *name);
+    before.links.retain(|name, _| ours(name));
+    before.addresses.retain(|name, _| ours(name));
+    before.routes.retain(|route| route.link.as_ref().is_some_and(ours));
+    elsewhere.retain(|netns, _| desired.uses(netns));
+}
+
+/// Links of the host that stay there and are changed nevertheless.
+fn borrowed(desired: &Desired) -> impl Iterator<Item = LinkName> {
+    desired.links.iter().filter(|l| l.presence == Presence::Borrowed).map(|l| l.place.link)
 }
 
 fn remember_made(made: &mut Vec<Place>, place: &Place) {

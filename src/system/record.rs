@@ -150,6 +150,21 @@ impl Record {
         Ok(Some(Owned { desired, taken, before, made, elsewhere }))
     }
 
+    /// The host's links that were taken.
+    pub fn taken(&self) -> &[Taken] {
+        self.answers.as_ref().map_or(&[], |answers| &answers.taken)
+    }
+
+    /// The links that were made.
+    pub fn made(&self) -> &[Place] {
+        self.answers.as_ref().map_or(&[], |answers| &answers.made)
+    }
+
+    /// The host's side as it was before.
+    pub fn before(&self) -> Option<&NetnsState> {
+        Some(&self.answers.as_ref()?.before)
+    }
+
     /// Removes a namespace's record and its directory.
     ///
     /// # Errors

@@ -141,6 +141,8 @@ fn normalize(value: &mut Value) {
                     ("address", _) if !field.as_str().is_some_and(|mac| mac.starts_with("02:00:00:")) => {
                         *field = Value::from("chance");
                     }
+                    // Of a link that was never up; afterwards it keeps what it had then.
+                    ("qdisc", _) if field == "noop" => *field = Value::from("noqueue"),
                     ("preferred_life_time", Some(1..=4_294_967_294)) => *field = Value::from("finite"),
                     ("info_data" | "info_slave_data", _) => {
                         if let Some(fields) = field.as_object_mut() {

@@ -228,6 +228,7 @@ patiently() {
     local end=$((SECONDS + 60))
     until "$@"; do
         [ $SECONDS -lt $end ] || return 1
+        sleep 0.2
     done
 }
 pings() { ip netns exec "$1" ping -n -q -c 3 -i 0.3 -W 5 "$2"; }
@@ -384,10 +385,10 @@ check 'strongSwan stops' systemctl stop strongswan
 check 'the service in the tunnel goes on' systemctl is-active nginx
 systemctl stop nginx siteb
 for unit in strongswan tunnel siteb; do
-    check "the namespace $unit goes" eventually inactive "systemd-netns@$unit"
+    check "the namespace $unit goes" patiently inactive "systemd-netns@$unit"
 done
 no_namespaces() { ! ip netns list | grep -qE '^(strongswan|tunnel|warriors|siteb|tunnelb)\b'; }
-check 'no namespace is left' eventually no_namespaces
+check 'no namespace is left' patiently no_namespaces
 check_not 'nor any record' test -e /run/systemd-netns
 ip link delete eth3
 check_is 'the host is as it was' "$before" "$(snapshot)"

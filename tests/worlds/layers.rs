@@ -4,8 +4,8 @@ use super::{desired_link, inside, name, stanza, up};
 use proptest::prelude::*;
 use std::collections::BTreeSet;
 use systemd_netns::model::{
-    BridgeVlan, DesiredLink, Kind, Link, LinkName, LinkOptions, LinkValue, MacAddr, Netns, Place, PortOf, Stanza,
-    Virtual, VirtualKind, VlanProtocol,
+    BridgeVlan, DesiredLink, Kind, Link, LinkName, LinkOptions, LinkValue, MacAddr, Netns, Place, PortOf, Presence,
+    Stanza, Virtual, VirtualKind, VlanProtocol,
 };
 
 /// What the kernel has, beside bridges and pairs.
@@ -157,11 +157,13 @@ fn bond() -> impl Strategy<Value = DesiredLink> {
     })
 }
 
-/// A VLAN on what there is, a dummy, a macvlan on a NIC that stays.
+/// A VLAN on what there is or on a NIC that stays, a dummy, a macvlan on one.
 fn more(has: Features) -> impl Strategy<Value = Vec<DesiredLink>> {
-    let on = prop::sample::select(vec!["br0", "bond0", "nic0", "in1"]);
+    let within = ["br0", "bond0", "nic0", "in1"].map(|on| Place::new(inside(), name(on)));
+    let outside = ["nic0", "nic2"].map(|on| Place::new(Netns::Host, name(on)));
+    let on = prop::sample::select([&within[..], &outside[..]].concat());
     let vlan = (on, prop::sample::select(vec![5u16, 6]), stanza(84, name("v5"))).prop_map(|(on, id, stanza)| {
-        let parent = Some(Place::new(inside(), name(on)));
+        let parent = Some(on);
         let kind = Some(Kind::Vlan { parent, id, protocol: VlanProtocol::Ieee8021Q });
         desired_link(Place::new(inside(), name("v5")), Link { kind, ..up() }, stanza)
     });
@@ -223,14 +225,24 @@ impl Layers {
             let parent = link.link.kind.as_ref().and_then(Kind::tied_to);
             let possible = parent.is_none_or(|parent| match parent.netns {
                 // A NIC that moves in takes none of the host's links with it.
-                Netns::Host => !links.iter().any(|l| l.host_name() == parent.link),
+                Netns::Host => !links.iter().any(|l| l.host_name() == parent.link && l.presence != Presence::Borrowed),
                 // A port has no VLANs of its own.
                 _ => links.iter().any(|l| l.place == *parent && l.link.master.is_none_or(|m| m == name("vrf0"))),
             });
             if possible {
+                links.extend(parent.filter(|p| p.netns == Netns::Host).map(borrowed));
                 links.push(link);
             }
         }
+    }
+}
+
+/// A NIC of the host that links stand on: it stays there, and is up meanwhile.
+fn borrowed(place: &Place) -> DesiredLink {
+    DesiredLink {
+        presence: Presence::Borrowed,
+        stanzas: Vec::new(),
+        ..desired_link(place.clone(), up(), Stanza::default())
     }
 }
 

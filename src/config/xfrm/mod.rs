@@ -268,14 +268,10 @@ fn mtu_of(around: &Around<'_>, place: &Place, depth: usize) -> Option<u32> {
     if let Some(mtu) = link.and_then(|link| link.link.mtu) {
         return Some(mtu);
     }
-    let now = match &place.netns {
-        Netns::Named(_) => around.machine.surroundings.mtu_inside(&place.link),
-        Netns::Host => around.machine.mtu(place.link),
-    };
-    let parent = || match link.map(|link| &link.link.kind) {
+    match link.map(|link| &link.link.kind) {
         Some(Some(kind)) if depth < DEPTH => kind.tied_to().and_then(|parent| mtu_of(around, parent, depth + 1)),
         Some(None) => around.machine.mtu(link?.host_name()),
-        _ => None,
-    };
-    now.or_else(parent)
+        Some(Some(_)) => None,
+        None => around.machine.mtu(place.link),
+    }
 }
