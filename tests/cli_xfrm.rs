@@ -146,6 +146,8 @@ fn mistakes_of_what_is_used_are_told_and_nothing_is_done() {
         write("tunnel/network/interfaces", "auto eth1\niface eth1 inet static\n address 10.1.0.300/24\n");
         let said = run(78, &["start", "web"]);
         assert_says(&said, "/etc/netns/tunnel/network/interfaces:3:10: error: ");
+        assert_says(&run(0, &["check", "web"]), "cannot be started: systemd-netns check tunnel");
+        assert_says(&run(78, &["plan", "web"]), "/etc/netns/tunnel/network/interfaces:3:10: error: ");
         assert_nothing_left();
         write("web/network/xfrm", "[ipsec0]\nIfId = 0\n");
         let said = run(78, &["start", "web"]);

@@ -1,7 +1,7 @@
 //! `check [NAME…]`: every mistake of all files, and what would be dangerous on this machine.
 
 use super::load::{diagnostic, read};
-use super::{Mistakes, look, shared};
+use super::{Mistakes, Refused, look, shared};
 use crate::config::{self, Loaded};
 use crate::interfaces::diagnostic::{Diagnostic, Severity};
 use crate::kernel::{Kernel, netns};
@@ -64,7 +64,7 @@ fn against_the_machine(root: &Path, name: &NetnsName, desired: &Arc<Desired>, lo
     let seen = record.as_ref().map_or(Ok(None), |r| r.owned(name, Some(desired))).and_then(|owned| {
         let mut kernel = Kernel::new();
         let mut current = look::look(&mut kernel, name, record.as_ref(), owned.as_ref(), Some(desired))?.state;
-        shared::imagine(root, &mut current, desired)?;
+        shared::imagine(root, &mut current, desired).map_err(|e| in_what_is_used(desired, e))?;
         Ok((current, owned))
     });
     let (current, owned) = match seen {
@@ -82,6 +82,15 @@ fn against_the_machine(root: &Path, name: &NetnsName, desired: &Arc<Desired>, lo
         found.extend(problems.iter().map(|p| diagnostic(loaded, p, Severity::Warning)));
     }
     found
+}
+
+/// Mistakes in other files are told where these are checked.
+fn in_what_is_used(desired: &Desired, error: anyhow::Error) -> anyhow::Error {
+    if error.is::<Mistakes>() || error.is::<Refused>() {
+        let used: Vec<&str> = desired.uses.iter().map(NetnsName::as_str).collect();
+        return anyhow::anyhow!("what it puts links into cannot be started: systemd-netns check {}", used.join(" "));
+    }
+    error
 }
 
 /// NICs whose move would cut somebody off.
