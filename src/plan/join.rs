@@ -24,6 +24,12 @@ pub(super) fn settle_in(draft: &mut Draft, link: &DesiredLink, owned: Option<&Ow
         }
         _ => {}
     }
+    // A bridge that has lost all its ports has lost its hardware address too, and can be in no VLAN without one.
+    let is_bridge = draft.virtual_kind(place) == Some(VirtualKind::Bridge);
+    let mac = draft.now.link(place).and_then(|l| l.mac);
+    if let Some(wanted) = link.link.mac.filter(|_| is_bridge && mac != link.link.mac) {
+        draft.set(place, LinkSetting::Mac(wanted));
+    }
     // Another VLAN by default touches ports whose own are seen to later.
     draft.mend_options(place, &link.link, |change| change != Change::WithPorts);
 }

@@ -10,3 +10,6 @@ load_modules ip6_gre ip6_tunnel ip_gre ipip sit
 cargo_test kernel_options
 cargo_test kernel_ports
 cargo_test kernel_wireguard
+
+# Their links are in no namespace that a later script makes.
+modprobe -r ip6_gre ip6_tunnel ip_gre ipip sit

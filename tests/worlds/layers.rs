@@ -128,9 +128,10 @@ fn bridge(has: Features) -> impl Strategy<Value = DesiredLink> {
     }
     let mtu = prop::option::of(prop::sample::select(vec![1300u32, 1500]));
     (some_of(words), vlans(has), mtu, stanza(80, name("br0"))).prop_map(|(options, vlans, mtu, stanza)| {
+        let has_pvid = options.contains_key("vlan_default_pvid");
         let kind = Some(Kind::Virtual(Virtual::new(VirtualKind::Bridge, None, options)));
         // One that has lost all its ports has no hardware address either, and the kernel lets it join no VLAN.
-        let mac = vlans.as_ref().and_then(|_| MacAddr::from_bytes(&[2, 0, 0, 0, 9, 80]));
+        let mac = MacAddr::from_bytes(&[2, 0, 0, 0, 9, 80]).filter(|_| vlans.is_some() || has_pvid);
         desired_link(Place::new(inside(), name("br0")), Link { kind, vlans, mtu, mac, ..up() }, stanza)
     })
 }
