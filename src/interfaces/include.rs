@@ -1,7 +1,7 @@
 //! `source` and `source-directory`: which files, in which order, and each only once.
 //!
 //! A file that is missing is skipped, as ifupdown does, since packages come and go. One that is there and cannot be
-//! read is an error. A path is read once in a run; of a file that leads back to itself a warning tells, whose help shows the
+//! read is an error. A path is read once in a run; a file that leads back to itself is an error, whose help shows the
 //! way round.
 
 use super::diagnostic::{Diagnostic, Source, Span};
@@ -155,8 +155,8 @@ impl Parser<'_> {
         let place = files.place(&path);
         if self.includes.seen.contains(&place) {
             if let Some(way_round) = self.includes.way_round(&place, &named) {
-                let message = format!("{} would include itself, ignoring", place.display());
-                self.report.push(Diagnostic::warning(&named, message).help(way_round));
+                let message = format!("{} would include itself", place.display());
+                self.report.push(Diagnostic::error(&named, message).help(way_round));
             }
             return;
         }

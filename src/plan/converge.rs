@@ -7,12 +7,14 @@
 
 use super::join::{gather_ports, missing_masters, newborn, settle_in};
 use super::mend::Draft;
-use super::op::{Op, Phase, Plan};
+use super::op::{LinkSetting, Op, Phase, Plan};
 use super::order::order;
 use super::retire::retire_unwanted;
 use super::tables::Tables;
 use super::{Problem, retire, shared};
-use crate::model::{Desired, DesiredLink, Dhcp, Kind, Netns, Owned, Place, Presence, Rule, State, Virtual};
+use crate::model::{
+    Desired, DesiredLink, Dhcp, Kind, Netns, Owned, Place, Presence, Rule, State, Virtual, VirtualKind,
+};
 use std::collections::BTreeSet;
 
 /// The changes that lead from `current` to `desired`, given what was applied before (`owned`); or why there are none.
@@ -64,6 +66,8 @@ pub fn converge(current: State, desired: &Desired, owned: Option<&Owned>) -> Res
     }
     draft.finish_waits();
     rules(&mut draft, desired, owned);
+    mend_what_followed(&mut draft, desired);
+    Tables::raise_fallen(&mut draft, desired);
     tables.drop_obsolete(&mut draft);
     if let Some(owned) = owned {
         shared::restore_settings(&mut draft, owned, Some(desired));
@@ -72,6 +76,17 @@ pub fn converge(current: State, desired: &Desired, owned: Option<&Owned>) -> Res
         draft.run_for_all(&all, &desired.scripts, Phase::PostUp);
     }
     Ok(draft.plan)
+}
+
+/// A bridge has the MTU that it was given no longer for certain once a port has left it for a master that is made late.
+fn mend_what_followed(draft: &mut Draft, desired: &Desired) {
+    for link in &desired.links {
+        let Some(mtu) = link.link.mtu else { continue };
+        let unknown = draft.now.link(&link.place).is_some_and(|now| now.mtu.is_none());
+        if unknown && draft.virtual_kind(&link.place) == Some(VirtualKind::Bridge) {
+            draft.set(&link.place, LinkSetting::Mtu(mtu));
+        }
+    }
 }
 
 /// The namespace's resolv.conf. Clients that are going to be started add to it.

@@ -7,7 +7,7 @@ use super::Problem;
 use super::op::{Asking, Command, LinkSetting, Op, Phase, Plan};
 use super::simulate::step;
 use crate::model::{Dhcp, Link, LinkName, Netns, Place, Protocol, Stanza, State, VirtualKind};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 pub(super) struct Draft {
@@ -19,22 +19,44 @@ pub(super) struct Draft {
     asking: Vec<Asking>,
     /// Links that are made once commands have run.
     pub(super) unborn: BTreeSet<Place>,
+    /// Links that were taken down on the way, after how many operations: their routes are gone, and their IPv6 addresses.
+    pub(super) fallen: BTreeMap<Place, usize>,
 }
 
 impl Draft {
     pub(super) fn new(current: State) -> Self {
-        let (plan, problems, waits) = Default::default();
-        Self { now: current, plan, problems, waits, asking: Vec::new(), unborn: BTreeSet::new() }
+        let (plan, problems, waits, asking) = Default::default();
+        Self { now: current, plan, problems, waits, asking, unborn: BTreeSet::new(), fallen: BTreeMap::new() }
     }
 
     /// Adds a change, and takes note of what it does to links.
     pub(super) fn push(&mut self, op: Op) {
+        if let Op::SetLink { place, set } = &op
+            && self.takes_down(place, set)
+        {
+            self.fallen.insert(place.clone(), self.plan.ops.len());
+        }
         match op {
             Op::AddAddress { .. } | Op::ChangeAddress { .. } | Op::DeleteAddress { .. } => {}
             Op::AddRoute { .. } | Op::ReplaceRoute { .. } | Op::DeleteRoute { .. } => {}
             _ => step(&mut self.now, &op),
         }
         self.plan.ops.push(op);
+    }
+
+    /// Whether a link that is up goes down, be it for a moment: a VRF does that to its members.
+    fn takes_down(&self, place: &Place, set: &LinkSetting) -> bool {
+        let Some(link) = self.now.link(place) else { return false };
+        let is_vrf = |master: &Option<LinkName>| {
+            let master = master.map(|link| Place::new(place.netns.clone(), link));
+            let kind = master.and_then(|master| self.now.link(&master)?.kind.as_ref()?.as_virtual());
+            kind.is_some_and(|v| v.kind == VirtualKind::Vrf)
+        };
+        match set {
+            LinkSetting::Up(false) => link.up != Some(false),
+            LinkSetting::Master(new) => *new != link.master && (is_vrf(new) || is_vrf(&link.master)),
+            _ => false,
+        }
     }
 
     pub(super) fn note(&mut self, text: impl Into<String>) {

@@ -38,6 +38,8 @@ impl Tables {
     /// Takes the addresses and routes out of the draft, which has no further use for them.
     pub(super) fn take(draft: &mut Draft, desired: &Desired, owned: Option<&Owned>) -> Self {
         let mut tables = Self::default();
+        // What fell until now is not in the tables that were simulated.
+        draft.fallen.clear();
         for (name, netns) in &mut draft.now.netns {
             tables.netns.insert(name.clone(), Table::new(netns));
         }
@@ -89,7 +91,8 @@ impl Tables {
     pub(super) fn add_address(&mut self, draft: &mut Draft, place: &Place, address: &Address) -> bool {
         let table = self.netns.entry(place.netns.clone()).or_default();
         let have = table.addresses.entry(place.link).or_default();
-        if have.contains_key(&address.key()) {
+        let fell = address.local.addr().is_ipv6() && draft.fallen.contains_key(place);
+        if have.contains_key(&address.key()) && !fell {
             return false;
         }
         have.insert(address.key(), address.clone());
@@ -104,7 +107,8 @@ impl Tables {
         }
         let Some(table) = self.netns.get_mut(netns) else { return };
         let shaken = route.to.addr().is_ipv4() && route.link.is_some_and(|l| table.shaken.contains(&l));
-        if table.routes.contains(route) && !shaken {
+        let fell = route.link.is_some_and(|link| draft.fallen.contains_key(&Place::new(netns.clone(), link)));
+        if table.routes.contains(route) && !shaken && !fell {
             return;
         }
         let (netns, replaces) = (netns.clone(), shaken || table.replaceable.remove(&route.key()));
@@ -115,15 +119,47 @@ impl Tables {
         }
     }
 
+    /// Adds again what is wanted of links that were taken down after it was there: what a bond does to its ports, for one.
+    pub(super) fn raise_fallen(draft: &mut Draft, desired: &Desired) {
+        for (place, since) in std::mem::take(&mut draft.fallen) {
+            let Some(link) = desired.link(&place) else { continue };
+            let (mut addresses, mut routes) = (HashSet::default(), HashSet::default());
+            for op in &draft.plan.ops[since..] {
+                match op {
+                    Op::AddAddress { place: at, address } if *at == place => drop(addresses.insert(address.key())),
+                    Op::AddRoute { netns, route } | Op::ReplaceRoute { netns, route } if *netns == place.netns => {
+                        routes.insert(route.clone());
+                    }
+                    _ => {}
+                }
+            }
+            let fell = |a: &&Address| a.local.addr().is_ipv6() && !addresses.contains(&a.key());
+            for address in link.addresses().filter(fell) {
+                draft.push(Op::AddAddress { place: place.clone(), address: address.clone() });
+            }
+            for route in link.routes().filter(|route| !routes.contains(*route)) {
+                draft.push(Op::AddRoute { netns: place.netns.clone(), route: route.clone() });
+            }
+            // What nothing asks for any more is gone all the same.
+            draft.fallen.insert(place, since);
+        }
+    }
+
     /// What was ours and nothing asks for any more: routes first, their addresses after them.
     pub(super) fn drop_obsolete(self, draft: &mut Draft) {
         for (netns, table) in self.netns {
             let replaceable = table.replaceable;
-            for route in table.obsolete_routes.into_iter().filter(|r| replaceable.contains(&r.key())) {
+            let fallen = |link: LinkName| draft.fallen.contains_key(&Place::new(netns.clone(), link));
+            let mut routes = table.obsolete_routes;
+            routes.retain(|r| replaceable.contains(&r.key()) && !r.link.is_some_and(fallen));
+            for route in routes {
                 draft.push(Op::DeleteRoute { netns: netns.clone(), route });
             }
             for (link, address) in table.obsolete_addresses {
                 let place = Place::new(netns.clone(), link);
+                if address.local.addr().is_ipv6() && draft.fallen.contains_key(&place) {
+                    continue;
+                }
                 let subnet = address.local.trunc();
                 let shared = address.local.addr().is_ipv4()
                     && table
