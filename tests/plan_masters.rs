@@ -7,7 +7,7 @@ use common::ops::{at, host, inside, link, name};
 use std::time::Duration;
 use systemd_netns::model::{
     BridgeVlan, Desired, DesiredLink, Kind, Link, LinkOptions, LinkValue, Netns, NetnsState, Owned, Place, Presence,
-    Stanza, State, Virtual, VirtualKind, VlanProtocol, Wireguard,
+    Route, RouteKind, Stanza, State, Virtual, VirtualKind, VlanProtocol, Wireguard,
 };
 use systemd_netns::plan::{Op, Plan, converge, own, simulate};
 
@@ -321,4 +321,35 @@ fn a_lease_comes_before_the_ipv4_addresses_of_later_stanzas_only() {
     };
     assert_eq!(ops("192.0.2.10/24".parse().unwrap()), [true, false]);
     assert_eq!(ops("2001:db8::10/64".parse().unwrap()), [false, true]);
+}
+
+#[test]
+fn what_a_port_loses_to_a_bond_that_is_made_late_is_there_once_again() {
+    let route = |to: &str, link| Route::new(to.parse().unwrap(), None, link);
+    let wants = |to: &[Route]| {
+        let mut eth0 = with_address(wanted(at(&inside("web"), "eth0"), up()), "2001:db8::1/64");
+        eth0.stanzas[0].routes = to.to_vec();
+        // The same address once more.
+        eth0.stanzas.push(Stanza { routes: Vec::new(), ..eth0.stanzas[0].clone() });
+        eth0
+    };
+    let by_it = route("198.51.100.0/24", Some(link("eth0")));
+    let obsolete = route("203.0.113.0/24", Some(link("eth0")));
+    let nowhere = route("10.0.0.0/8", None).of_kind(RouteKind::Blackhole);
+    let first = desired(vec![wants(&[by_it.clone(), obsolete, nowhere.clone()])]);
+    let plan = converge(machine(), &first, None).expect("no problem");
+    let up = simulate(&machine(), &plan);
+    let owned = own(&machine().netns[&Netns::Host], first.into(), &plan, None);
+
+    let bond = of(made_of(VirtualKind::Bond, None, "mode active-backup"));
+    let bond = with_pre_up(wanted(at(&inside("web"), "bond0"), bond), ["line", "script"], 1);
+    let mut eth0 = wants(&[by_it, nowhere]);
+    eth0.link.master = Some(link("bond0"));
+    let second = desired(vec![bond, eth0]);
+    let plan = converge(up.clone(), &second, Some(&owned)).expect("no problem").to_string();
+    let count = |words: &str| plan.lines().filter(|line| line.contains(words)).count();
+    assert_eq!(count("link set dev eth0 down"), 1, "{plan}");
+    assert_eq!(count("address add 2001:db8::1/64"), 1, "{plan}");
+    assert_eq!(count("route add 198.51.100.0/24"), 1, "{plan}");
+    assert_eq!((count("10.0.0.0/8"), count("203.0.113.0/24"), count("delete")), (0, 0, 0), "{plan}");
 }

@@ -7,7 +7,7 @@
 
 use super::join::{gather_ports, missing_masters, newborn, settle_in};
 use super::mend::Draft;
-use super::op::{LinkSetting, Op, Phase, Plan};
+use super::op::{Op, Phase, Plan};
 use super::order::order;
 use super::retire::retire_unwanted;
 use super::tables::Tables;
@@ -67,7 +67,7 @@ pub fn converge(current: State, desired: &Desired, owned: Option<&Owned>) -> Res
     draft.finish_waits();
     rules(&mut draft, desired, owned);
     mend_what_followed(&mut draft, desired);
-    Tables::raise_fallen(&mut draft, desired);
+    tables.raise_fallen(&mut draft, desired);
     tables.drop_obsolete(&mut draft);
     if let Some(owned) = owned {
         shared::restore_settings(&mut draft, owned, Some(desired));
@@ -81,10 +81,8 @@ pub fn converge(current: State, desired: &Desired, owned: Option<&Owned>) -> Res
 /// A bridge has the MTU that it was given no longer for certain once a port has left it for a master that is made late.
 fn mend_what_followed(draft: &mut Draft, desired: &Desired) {
     for link in &desired.links {
-        let Some(mtu) = link.link.mtu else { continue };
-        let unknown = draft.now.link(&link.place).is_some_and(|now| now.mtu.is_none());
-        if unknown && draft.virtual_kind(&link.place) == Some(VirtualKind::Bridge) {
-            draft.set(&link.place, LinkSetting::Mtu(mtu));
+        if draft.virtual_kind(&link.place) == Some(VirtualKind::Bridge) {
+            draft.mend_mtu(&link.place, &link.link);
         }
     }
 }

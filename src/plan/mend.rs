@@ -7,7 +7,7 @@ use super::Problem;
 use super::op::{Asking, Command, LinkSetting, Op, Phase, Plan};
 use super::simulate::step;
 use crate::model::{Dhcp, Link, LinkName, Netns, Place, Protocol, Stanza, State, VirtualKind};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 pub(super) struct Draft {
@@ -19,14 +19,14 @@ pub(super) struct Draft {
     asking: Vec<Asking>,
     /// Links that are made once commands have run.
     pub(super) unborn: BTreeSet<Place>,
-    /// Links that were taken down on the way, after how many operations: their routes are gone, and their IPv6 addresses.
-    pub(super) fallen: BTreeMap<Place, usize>,
+    /// Links that were taken down since [`Tables`](super::tables::Tables) last looked: their routes are gone, and their IPv6 addresses.
+    pub(super) fallen: BTreeSet<Place>,
 }
 
 impl Draft {
     pub(super) fn new(current: State) -> Self {
         let (plan, problems, waits, asking) = Default::default();
-        Self { now: current, plan, problems, waits, asking, unborn: BTreeSet::new(), fallen: BTreeMap::new() }
+        Self { now: current, plan, problems, waits, asking, unborn: BTreeSet::new(), fallen: BTreeSet::new() }
     }
 
     /// Adds a change, and takes note of what it does to links.
@@ -34,7 +34,7 @@ impl Draft {
         if let Op::SetLink { place, set } = &op
             && self.takes_down(place, set)
         {
-            self.fallen.insert(place.clone(), self.plan.ops.len());
+            self.fallen.insert(place.clone());
         }
         match op {
             Op::AddAddress { .. } | Op::ChangeAddress { .. } | Op::DeleteAddress { .. } => {}
@@ -165,10 +165,7 @@ impl Draft {
         if !orphan {
             self.join(place, want.master);
         }
-        let mtu = self.now.link(place).and_then(|l| l.mtu);
-        if let Some(wanted) = want.mtu.filter(|_| mtu != want.mtu) {
-            self.set(place, LinkSetting::Mtu(wanted));
-        }
+        self.mend_mtu(place, want);
         if let Some(alias) = want.alias.clone().filter(|_| have.alias != want.alias) {
             self.set(place, LinkSetting::Alias(alias));
         }
@@ -186,6 +183,13 @@ impl Draft {
             if moved || !have.wireguard.is_some_and(|have| have.satisfies(wg)) {
                 self.set(place, LinkSetting::Wireguard(wg.clone()));
             }
+        }
+    }
+
+    pub(super) fn mend_mtu(&mut self, place: &Place, want: &Link) {
+        let have = self.now.link(place).and_then(|l| l.mtu);
+        if let Some(mtu) = want.mtu.filter(|_| have != want.mtu) {
+            self.set(place, LinkSetting::Mtu(mtu));
         }
     }
 

@@ -9,7 +9,7 @@ use super::simulate::promote_secondaries;
 use crate::model::{Address, Desired, DesiredLink, LinkName, Netns, NetnsState, Owned, Place, Route};
 use ipnet::IpNet;
 use rustc_hash::{FxHashMap as HashMap, FxHashSet as HashSet};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
 type AddressKey = (IpNet, Option<IpAddr>);
@@ -18,6 +18,8 @@ type RouteKey = (u32, IpNet, u32);
 #[derive(Default)]
 pub(super) struct Tables {
     netns: BTreeMap<Netns, Table>,
+    /// Links that were taken down on the way. What they lost is not in the tables any more.
+    fallen: BTreeSet<Place>,
 }
 
 #[derive(Default)]
@@ -69,6 +71,7 @@ impl Tables {
     /// Addresses that are there with another broadcast address, label, scope or lifetime. Must come before any route:
     /// the kernel drops routes with the address that is taken away for a moment.
     pub(super) fn correct_addresses(&mut self, draft: &mut Draft, link: &DesiredLink) {
+        self.forget_fallen(draft);
         let Some(table) = self.netns.get_mut(&link.place.netns) else { return };
         let Some(have) = table.addresses.get(&link.place.link) else { return };
         for address in link.addresses() {
@@ -89,10 +92,10 @@ impl Tables {
 
     /// Adds an address unless it is there; tells whether it was added.
     pub(super) fn add_address(&mut self, draft: &mut Draft, place: &Place, address: &Address) -> bool {
+        self.forget_fallen(draft);
         let table = self.netns.entry(place.netns.clone()).or_default();
         let have = table.addresses.entry(place.link).or_default();
-        let fell = address.local.addr().is_ipv6() && draft.fallen.contains_key(place);
-        if have.contains_key(&address.key()) && !fell {
+        if have.contains_key(&address.key()) {
             return false;
         }
         have.insert(address.key(), address.clone());
@@ -102,14 +105,18 @@ impl Tables {
 
     /// Adds a route unless it is there, in the place of one of ours where that has its key.
     pub(super) fn add_route(&mut self, draft: &mut Draft, netns: &Netns, route: &Route) {
+        self.forget_fallen(draft);
         if !self.netns.contains_key(netns) {
             self.netns.insert(netns.clone(), Table::default());
         }
         let Some(table) = self.netns.get_mut(netns) else { return };
         let shaken = route.to.addr().is_ipv4() && route.link.is_some_and(|l| table.shaken.contains(&l));
-        let fell = route.link.is_some_and(|link| draft.fallen.contains_key(&Place::new(netns.clone(), link)));
-        if table.routes.contains(route) && !shaken && !fell {
+        if table.routes.contains(route) && !shaken {
             return;
+        }
+        if !self.fallen.is_empty() {
+            // For `raise_fallen` to tell what was added after the fall.
+            table.routes.insert(route.clone());
         }
         let (netns, replaces) = (netns.clone(), shaken || table.replaceable.remove(&route.key()));
         if replaces {
@@ -120,46 +127,40 @@ impl Tables {
     }
 
     /// Adds again what is wanted of links that were taken down after it was there: what a bond does to its ports, for one.
-    pub(super) fn raise_fallen(draft: &mut Draft, desired: &Desired) {
-        for (place, since) in std::mem::take(&mut draft.fallen) {
+    pub(super) fn raise_fallen(&mut self, draft: &mut Draft, desired: &Desired) {
+        self.forget_fallen(draft);
+        for place in self.fallen.clone() {
             let Some(link) = desired.link(&place) else { continue };
-            let (mut addresses, mut routes) = (HashSet::default(), HashSet::default());
-            for op in &draft.plan.ops[since..] {
-                match op {
-                    Op::AddAddress { place: at, address } if *at == place => drop(addresses.insert(address.key())),
-                    Op::AddRoute { netns, route } | Op::ReplaceRoute { netns, route } if *netns == place.netns => {
-                        routes.insert(route.clone());
-                    }
-                    _ => {}
-                }
+            for address in link.addresses().filter(|a| a.local.addr().is_ipv6()) {
+                self.add_address(draft, &place, address);
             }
-            let fell = |a: &&Address| a.local.addr().is_ipv6() && !addresses.contains(&a.key());
-            for address in link.addresses().filter(fell) {
-                draft.push(Op::AddAddress { place: place.clone(), address: address.clone() });
+            // One without a link stays.
+            for route in link.routes().filter(|route| route.link == Some(place.link)) {
+                self.add_route(draft, &place.netns, route);
             }
-            for route in link.routes().filter(|route| !routes.contains(*route)) {
-                draft.push(Op::AddRoute { netns: place.netns.clone(), route: route.clone() });
+        }
+    }
+
+    /// Takes what links have lost that were taken down since the last time out of the tables.
+    fn forget_fallen(&mut self, draft: &mut Draft) {
+        while let Some(place) = draft.fallen.pop_first() {
+            if let Some(table) = self.netns.get_mut(&place.netns) {
+                table.forget_fallen(place.link);
             }
-            // What nothing asks for any more is gone all the same.
-            draft.fallen.insert(place, since);
+            self.fallen.insert(place);
         }
     }
 
     /// What was ours and nothing asks for any more: routes first, their addresses after them.
-    pub(super) fn drop_obsolete(self, draft: &mut Draft) {
+    pub(super) fn drop_obsolete(mut self, draft: &mut Draft) {
+        self.forget_fallen(draft);
         for (netns, table) in self.netns {
             let replaceable = table.replaceable;
-            let fallen = |link: LinkName| draft.fallen.contains_key(&Place::new(netns.clone(), link));
-            let mut routes = table.obsolete_routes;
-            routes.retain(|r| replaceable.contains(&r.key()) && !r.link.is_some_and(fallen));
-            for route in routes {
+            for route in table.obsolete_routes.into_iter().filter(|r| replaceable.contains(&r.key())) {
                 draft.push(Op::DeleteRoute { netns: netns.clone(), route });
             }
             for (link, address) in table.obsolete_addresses {
                 let place = Place::new(netns.clone(), link);
-                if address.local.addr().is_ipv6() && draft.fallen.contains_key(&place) {
-                    continue;
-                }
                 let subnet = address.local.trunc();
                 let shared = address.local.addr().is_ipv4()
                     && table
@@ -182,6 +183,17 @@ impl Table {
             routes: std::mem::take(&mut netns.routes).into_iter().collect(),
             ..Self::default()
         }
+    }
+
+    fn forget_fallen(&mut self, link: LinkName) {
+        let stays = |route: &Route| route.link != Some(link);
+        self.routes.retain(stays);
+        self.obsolete_routes.retain(stays);
+        self.shaken.remove(&link);
+        if let Some(addresses) = self.addresses.get_mut(&link) {
+            addresses.retain(|_, address| address.local.addr().is_ipv4());
+        }
+        self.obsolete_addresses.retain(|(of, address)| *of != link || address.local.addr().is_ipv4());
     }
 }
 
