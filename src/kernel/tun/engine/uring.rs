@@ -1,0 +1,460 @@
+//! The ways by io_uring(7).
+//!
+//! Theory: a request goes into the submission queue and its result comes out of the completion queue; one io_uring_enter(2) hands
+//! over all that is queued and waits. A write to a tun device is done while it is handed over, so writes stay in order.
+//! With multishot reads (`IORING_OP_READ_MULTISHOT`) the kernel takes a buffer from a ring that is shared with it for every packet
+//! that comes, until it is told to stop or the ring is empty. Without them a device is polled, and as long as it has
+//! packets each wait reads a batch of them that must not block (`RWF_NOWAIT`).
+//!
+//! What a completion belongs to is told by its user data: what was asked, of which holder of the token (tokens are used again), and
+//! which buffer.
+
+use super::pool::{LENGTH, Pool, READING, is_lent};
+use super::{Buffer, Event, Token, Way};
+use io_uring::types::{self, BufRingEntry, Fd, SubmitArgs, Timespec};
+use io_uring::{IoUring, Probe, cqueue, opcode, squeue};
+use nix::errno::Errno;
+use nix::libc::{EBUSY, EINTR, ETIME, POLLIN, POLLOUT, RWF_NOWAIT};
+use std::io;
+use std::os::fd::{AsRawFd, OwnedFd};
+use std::sync::atomic::{AtomicU16, Ordering};
+use std::time::Duration;
+
+/// How many requests are queued before they are handed over.
+const QUEUE: u32 = 1024;
+/// How many packets of one device are read at a time, where reads do not go on by themselves.
+const BATCH: u16 = 16;
+/// The shared ring's number.
+const GROUP: u16 = 0;
+
+pub(super) struct Uring {
+    ring: IoUring,
+    lent: Option<Lent>,
+    entries: Vec<Option<Entry>>,
+    /// Counts the holders of tokens.
+    generation: u16,
+    /// Those that are to be armed, or read, at the next wait.
+    due: Vec<Token>,
+    /// Requests that are with the kernel.
+    under_way: usize,
+}
+
+/// A descriptor.
+struct Entry {
+    fd: OwnedFd,
+    generation: u16,
+    is_device: bool,
+    /// A request that goes on, or a poll, is with the kernel.
+    armed: bool,
+    /// It is among those that are due.
+    is_due: bool,
+    /// What it is watched for.
+    read: bool,
+    write: bool,
+    /// There is something to read, as far as is known (batches).
+    ready: bool,
+    /// Reads that are with the kernel (batches).
+    reading: u16,
+}
+
+/// What was asked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Asked {
+    Read,
+    Poll,
+    Write,
+    Cancel,
+}
+
+/// User data: what was asked, the generation, the buffer, the token.
+fn data(asked: Asked, generation: u16, buffer: u16, token: Token) -> u64 {
+    (asked as u64) << 60 | u64::from(generation & 0xfff) << 48 | u64::from(buffer) << 32 | u64::from(token)
+}
+
+fn take_apart(data: u64) -> (Asked, u16, u16, Token) {
+    let asked = [Asked::Read, Asked::Poll, Asked::Write, Asked::Cancel][(data >> 60) as usize & 3];
+    (asked, (data >> 48) as u16 & 0xfff, (data >> 32) as u16, data as u32)
+}
+
+impl Uring {
+    pub fn new(pool: &Pool, multishot: bool) -> io::Result<Self> {
+        let built = IoUring::builder().setup_cqsize(QUEUE * 4).setup_single_issuer().setup_defer_taskrun().build(QUEUE);
+        let ring = built.or_else(|_| IoUring::builder().setup_cqsize(QUEUE * 4).build(QUEUE))?;
+        let mut probe = Probe::new();
+        ring.submitter().register_probe(&mut probe)?;
+        let needed = if multishot { opcode::ReadMulti::CODE } else { opcode::Read::CODE };
+        if !probe.is_supported(needed) || !ring.params().is_feature_ext_arg() {
+            return Err(io::ErrorKind::Unsupported.into());
+        }
+        let lent = if multishot { Some(Lent::new(&ring, pool)?) } else { None };
+        Ok(Self { ring, lent, entries: Vec::new(), generation: 0, due: Vec::new(), under_way: 0 })
+    }
+
+    pub fn way(&self) -> Way {
+        if self.lent.is_some() { Way::Multishot } else { Way::Batch }
+    }
+
+    pub fn add_device(&mut self, token: Token, fd: OwnedFd) -> io::Result<()> {
+        self.add(token, fd, true)
+    }
+
+    pub fn add_socket(&mut self, token: Token, fd: OwnedFd) -> io::Result<()> {
+        self.add(token, fd, false)
+    }
+
+    fn add(&mut self, token: Token, fd: OwnedFd, is_device: bool) -> io::Result<()> {
+        let index = token as usize;
+        if self.entries.len() <= index {
+            self.entries.resize_with(index + 1, || None);
+        }
+        self.generation = (self.generation + 1) & 0xfff;
+        let entry = Entry {
+            fd,
+            generation: self.generation,
+            is_device,
+            armed: false,
+            is_due: false,
+            read: true,
+            write: false,
+            ready: false,
+            reading: 0,
+        };
+        if self.entries[index].is_some() {
+            return Err(io::ErrorKind::AlreadyExists.into());
+        }
+        self.entries[index] = Some(entry);
+        self.make_due(token);
+        Ok(())
+    }
+
+    fn entry(&mut self, token: Token) -> Option<&mut Entry> {
+        self.entries.get_mut(token as usize)?.as_mut()
+    }
+
+    fn make_due(&mut self, token: Token) {
+        if let Some(entry) = self.entry(token)
+            && !std::mem::replace(&mut entry.is_due, true)
+        {
+            self.due.push(token);
+        }
+    }
+
+    pub fn watch(&mut self, token: Token, read: bool, write: bool) {
+        let Some(entry) = self.entry(token) else { return };
+        if (entry.read, entry.write) == (read, write) {
+            return;
+        }
+        (entry.read, entry.write) = (read, write);
+        if entry.armed {
+            let old = data(Asked::Poll, entry.generation, 0, token);
+            self.push(opcode::PollRemove::new(old).build().user_data(data(Asked::Cancel, 0, 0, token)));
+        } else {
+            self.make_due(token);
+        }
+    }
+
+    pub fn read(&mut self, token: Token, on: bool) {
+        let multishot = self.lent.is_some();
+        let Some(entry) = self.entry(token) else { return };
+        entry.read = on;
+        if on {
+            self.make_due(token);
+        } else if multishot && entry.armed {
+            let old = data(Asked::Read, entry.generation, 0, token);
+            self.push(opcode::AsyncCancel::new(old).build().user_data(data(Asked::Cancel, 0, 0, token)));
+        }
+    }
+
+    pub fn remove(&mut self, token: Token) {
+        let multishot = self.lent.is_some();
+        let Some(entry) = self.entries.get_mut(token as usize).and_then(Option::take) else { return };
+        self.due.retain(|due| *due != token);
+        if entry.armed {
+            let asked = if multishot && entry.is_device { Asked::Read } else { Asked::Poll };
+            let old = data(asked, entry.generation, 0, token);
+            self.push(opcode::AsyncCancel::new(old).build().user_data(data(Asked::Cancel, 0, 0, token)));
+        }
+        // Writes that are queued name the descriptor by its number: they must go out before it is closed.
+        self.hand_over();
+    }
+
+    pub fn write(&mut self, pool: &mut Pool, token: Token, buffer: Buffer) {
+        let Some(entry) = self.entry(token) else { return self.release(pool, buffer) };
+        let (fd, generation) = (Fd(entry.fd.as_raw_fd()), entry.generation);
+        let request = opcode::Write::new(fd, pool.address(buffer.index), buffer.length).build();
+        self.push(request.user_data(data(Asked::Write, generation, buffer.index, token)));
+    }
+
+    pub fn release(&mut self, pool: &mut Pool, buffer: Buffer) {
+        match &mut self.lent {
+            Some(lent) if is_lent(&buffer) => lent.give(pool, buffer.index),
+            _ => pool.release(buffer),
+        }
+    }
+
+    pub fn wait(&mut self, pool: &mut Pool, limit: Option<Duration>, events: &mut Vec<Event>) -> io::Result<()> {
+        if let Some(lent) = &self.lent {
+            lent.publish();
+        }
+        for token in std::mem::take(&mut self.due) {
+            self.arm(pool, token);
+        }
+        let at_once = !self.due.is_empty() || !self.ring.completion().is_empty();
+        let limit = if at_once { Some(Duration::ZERO) } else { limit };
+        let span = limit.map(|limit| Timespec::new().sec(limit.as_secs()).nsec(limit.subsec_nanos()));
+        let arguments = span.as_ref().map_or(SubmitArgs::new(), |span| SubmitArgs::new().timespec(span));
+        match self.ring.submitter().submit_with_args(1, &arguments) {
+            Err(e) if matches!(e.raw_os_error(), Some(ETIME | EINTR | EBUSY)) => {}
+            waited => waited.map(drop)?,
+        }
+        // Of what is there now: what comes meanwhile has its turn at the next wait.
+        let count = self.ring.completion().len();
+        for _ in 0..count {
+            let Some(done) = self.ring.completion().next() else { break };
+            self.complete(pool, &done, events);
+        }
+        Ok(())
+    }
+
+    /// Asks for what an entry is due for.
+    fn arm(&mut self, pool: &mut Pool, token: Token) {
+        let multishot = self.lent.is_some();
+        let Some(entry) = self.entry(token) else { return };
+        entry.is_due = false;
+        let (fd, generation) = (Fd(entry.fd.as_raw_fd()), entry.generation);
+        if !entry.is_device {
+            let flags = if entry.read { POLLIN } else { 0 } | if entry.write { POLLOUT } else { 0 };
+            if !std::mem::replace(&mut entry.armed, true) {
+                let poll = opcode::PollAdd::new(fd, flags as u32).build();
+                self.push(poll.user_data(data(Asked::Poll, generation, 0, token)));
+            }
+            return;
+        }
+        if !entry.read {
+            return;
+        }
+        if multishot {
+            if !std::mem::replace(&mut entry.armed, true) {
+                let read = opcode::ReadMulti::new(fd, 0, GROUP).build();
+                self.push(read.user_data(data(Asked::Read, generation, 0, token)));
+            }
+        } else if entry.ready {
+            self.read_batch(pool, token, fd, generation);
+        } else if !std::mem::replace(&mut entry.armed, true) {
+            let poll = opcode::PollAdd::new(fd, POLLIN as u32).build();
+            self.push(poll.user_data(data(Asked::Poll, generation, 0, token)));
+        }
+    }
+
+    /// Reads what a device has, up to a batch.
+    fn read_batch(&mut self, pool: &mut Pool, token: Token, fd: Fd, generation: u16) {
+        let under_way = self.entry(token).map_or(0, |entry| entry.reading);
+        let mut asked = 0;
+        for _ in under_way..BATCH {
+            let Some(buffer) = pool.take() else { break };
+            let address = pool.room(&buffer).as_mut_ptr();
+            let read = opcode::Read::new(fd, address, LENGTH as u32).rw_flags(RWF_NOWAIT).build();
+            self.push(read.user_data(data(Asked::Read, generation, buffer.index, token)));
+            asked += 1;
+        }
+        if let Some(entry) = self.entry(token) {
+            entry.reading += asked;
+        }
+        // Without a buffer: again when there is one.
+        if asked == 0 && under_way == 0 {
+            self.make_due(token);
+        }
+    }
+
+    fn complete(&mut self, pool: &mut Pool, done: &cqueue::Entry, events: &mut Vec<Event>) {
+        let (asked, generation, index, token) = take_apart(done.user_data());
+        if !cqueue::more(done.flags()) {
+            self.under_way -= self.under_way.min(1);
+        }
+        let result = usize::try_from(done.result()).map_err(|_| Errno::from_raw(-done.result()));
+        match asked {
+            Asked::Cancel => {}
+            Asked::Write => {
+                self.release(pool, Buffer { index, length: 0 });
+                if let Err(errno) = result
+                    && self.entry(token).is_some_and(|entry| entry.generation == generation)
+                {
+                    events.push(Event::Refused(token, errno));
+                }
+            }
+            Asked::Poll => self.polled(token, generation, result, events),
+            Asked::Read if self.lent.is_some() => self.read_on(pool, token, generation, done, result, events),
+            Asked::Read => {
+                let buffer = Buffer { index, length: result.unwrap_or(0) as u32 };
+                self.read_once(pool, token, generation, buffer, result, events);
+            }
+        }
+    }
+
+    fn polled(&mut self, token: Token, generation: u16, result: Result<usize, Errno>, events: &mut Vec<Event>) {
+        let Some(entry) = self.entry(token).filter(|entry| entry.generation == generation) else { return };
+        entry.armed = false;
+        match (entry.is_device, result) {
+            (true, Ok(_)) => entry.ready = true,
+            (false, Ok(_)) => events.push(Event::Ready(token)),
+            (_, Err(_)) => {}
+        }
+        self.make_due(token);
+    }
+
+    /// A result of a read that goes on.
+    fn read_on(
+        &mut self,
+        pool: &mut Pool,
+        token: Token,
+        generation: u16,
+        done: &cqueue::Entry,
+        result: Result<usize, Errno>,
+        events: &mut Vec<Event>,
+    ) {
+        let buffer = cqueue::buffer_select(done.flags())
+            .map(|index| Buffer { index, length: result.unwrap_or(0) as u32 })
+            .filter(|buffer| is_lent(buffer));
+        let Some(entry) = self.entry(token).filter(|entry| entry.generation == generation) else {
+            return buffer.into_iter().for_each(|buffer| self.release(pool, buffer));
+        };
+        let goes_on = cqueue::more(done.flags());
+        if !goes_on {
+            entry.armed = false;
+        }
+        match (result, buffer) {
+            (Ok(length), Some(buffer)) if length > 0 => events.push(Event::Packet(token, buffer)),
+            (Ok(_) | Err(Errno::ENOBUFS | Errno::ECANCELED | Errno::EAGAIN | Errno::EINTR), buffer) => {
+                buffer.into_iter().for_each(|buffer| self.release(pool, buffer));
+            }
+            (Err(errno), buffer) => {
+                buffer.into_iter().for_each(|buffer| self.release(pool, buffer));
+                return events.push(Event::Broken(token, errno));
+            }
+        }
+        if !goes_on {
+            self.make_due(token);
+        }
+    }
+
+    /// The result of one read.
+    fn read_once(
+        &mut self,
+        pool: &mut Pool,
+        token: Token,
+        generation: u16,
+        buffer: Buffer,
+        result: Result<usize, Errno>,
+        events: &mut Vec<Event>,
+    ) {
+        let Some(entry) = self.entry(token).filter(|entry| entry.generation == generation) else {
+            return pool.release(buffer);
+        };
+        entry.reading -= entry.reading.min(1);
+        let errno = match result {
+            Ok(length) if length > 0 => {
+                events.push(Event::Packet(token, buffer));
+                return self.make_due(token);
+            }
+            Ok(_) => Errno::EAGAIN,
+            Err(errno) => errno,
+        };
+        pool.release(buffer);
+        match errno {
+            Errno::EAGAIN | Errno::EINTR | Errno::ECANCELED => entry.ready = false,
+            errno => return events.push(Event::Broken(token, errno)),
+        }
+        self.make_due(token);
+    }
+
+    /// Ends all requests. Whether none is left with the kernel.
+    pub fn finish(&mut self, pool: &mut Pool) -> bool {
+        let mut events = Vec::new();
+        self.entries.iter_mut().flatten().for_each(|entry| (entry.read, entry.write) = (false, false));
+        self.due.clear();
+        let all = opcode::AsyncCancel2::new(types::CancelBuilder::any()).build();
+        self.push(all.user_data(data(Asked::Cancel, 0, 0, 0)));
+        for _ in 0..100 {
+            if self.under_way == 0 {
+                break;
+            }
+            if self.wait(pool, Some(Duration::from_millis(10)), &mut events).is_err() {
+                break;
+            }
+            self.due.clear();
+        }
+        self.under_way == 0
+    }
+
+    /// Queues a request. What it points to is in the pool, which lives as long as this does.
+    #[allow(unsafe_code, reason = "the submission queue")]
+    fn push(&mut self, request: squeue::Entry) {
+        // SAFETY: requests point into the pool's memory, at a buffer that is in use until its completion comes, or at nothing; the
+        // pool's memory is only freed when no request is left (`Engine::drop`). Descriptors are open: what is
+        // queued is handed over before one is closed.
+        while unsafe { self.ring.submission().push(&request) }.is_err() {
+            self.hand_over();
+        }
+        self.under_way += 1;
+    }
+
+    /// Hands over what is queued, without waiting.
+    fn hand_over(&mut self) {
+        if let Err(e) = self.ring.submit()
+            && !matches!(e.raw_os_error(), Some(EBUSY | EINTR))
+        {
+            // Nothing that could be done here; the next wait says the same.
+            log::debug!("io_uring_enter: {e}");
+        }
+    }
+}
+
+impl std::fmt::Debug for Uring {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Uring").field("way", &self.way()).finish_non_exhaustive()
+    }
+}
+
+/// The ring of buffers that the kernel reads into (`io_uring_register_buf_ring(3)`).
+struct Lent {
+    /// Page-aligned, as the kernel wants it.
+    entries: Box<Page>,
+    tail: u16,
+}
+
+#[repr(C, align(4096))]
+struct Page([BufRingEntry; READING as usize]);
+
+impl Lent {
+    #[allow(unsafe_code, reason = "memory that is shared with the kernel")]
+    fn new(ring: &IoUring, pool: &Pool) -> io::Result<Self> {
+        // SAFETY: an entry is a plain structure of integers, for which zeroes are valid.
+        let entries: Box<Page> = unsafe { Box::<Page>::new_zeroed().assume_init() };
+        let address = std::ptr::from_ref(&*entries) as u64;
+        // SAFETY: the memory is page-aligned, as long as is said, and lives as long as the ring: both are fields of `Uring`, and the
+        // ring is dropped first.
+        unsafe { ring.submitter().register_buf_ring_with_flags(address, READING, GROUP, 0) }?;
+        let mut lent = Self { entries, tail: 0 };
+        for index in 0..READING {
+            lent.give(pool, index);
+        }
+        lent.publish();
+        Ok(lent)
+    }
+
+    /// Puts a buffer back; the kernel sees it after [`Self::publish`].
+    fn give(&mut self, pool: &Pool, index: u16) {
+        let entry = &mut self.entries.0[usize::from(self.tail % READING)];
+        entry.set_addr(pool.address(index) as u64);
+        entry.set_len(LENGTH as u32);
+        entry.set_bid(index);
+        self.tail = self.tail.wrapping_add(1);
+    }
+
+    #[allow(unsafe_code, reason = "memory that is shared with the kernel")]
+    fn publish(&self) {
+        // SAFETY: the pointer is to the first entry, where the kernel looks for the tail; it is aligned and shared with nobody else.
+        let tail = unsafe { AtomicU16::from_ptr(BufRingEntry::tail(self.entries.0.as_ptr()).cast_mut()) };
+        tail.store(self.tail, Ordering::Release);
+    }
+}
