@@ -1,0 +1,81 @@
+//! A peer that frames packets over a stream: what was read and is no whole frame yet, and what the stream did not take yet.
+
+use crate::router::rule::Chain;
+use crate::router::uwsgi;
+use std::io::{ErrorKind, Read, Write};
+use std::os::unix::net::UnixStream;
+
+/// What came in a frame.
+pub(super) enum Frame<'a> {
+    /// A packet.
+    Packet(&'a [u8]),
+    /// Rules of the peer's own: for what it sends, and for what it is sent.
+    Rules([Chain; 2]),
+}
+
+/// The stream of one peer. It may be of TCP as well: only its descriptor is used.
+pub(super) struct Framed {
+    stream: UnixStream,
+    /// What was read; away while its frames are gone through.
+    pub decoder: Option<uwsgi::Decoder>,
+    output: Vec<u8>,
+    /// How much of it is written.
+    written: usize,
+    bound: usize,
+}
+
+impl Framed {
+    pub fn new(stream: UnixStream, bound: usize) -> Self {
+        Self { stream, decoder: Some(uwsgi::Decoder::default()), output: Vec::new(), written: 0, bound }
+    }
+
+    /// Reads once. Whether there was anything.
+    pub fn read(&mut self, scratch: &mut [u8]) -> Result<bool, String> {
+        match self.stream.read(scratch) {
+            Ok(0) => Err("it closed the connection".into()),
+            Ok(length) => {
+                if let Some(decoder) = &mut self.decoder {
+                    decoder.feed(&scratch[..length]);
+                }
+                Ok(true)
+            }
+            Err(e) if matches!(e.kind(), ErrorKind::WouldBlock | ErrorKind::Interrupted) => Ok(false),
+            Err(e) => Err(e.to_string()),
+        }
+    }
+
+    /// Whether there was room for a packet in a frame.
+    pub fn queue(&mut self, packet: &[u8]) -> bool {
+        let waiting = self.output.len() - self.written;
+        let Some(header) = uwsgi::encode_header(packet.len(), uwsgi::KIND_PACKET) else { return false };
+        if waiting > 0 && waiting + header.len() + packet.len() > self.bound {
+            return false;
+        }
+        self.output.extend_from_slice(&header);
+        self.output.extend_from_slice(packet);
+        true
+    }
+
+    /// Writes what the stream takes. Whether there is more.
+    pub fn write(&mut self) -> Result<bool, String> {
+        while self.written < self.output.len() {
+            match self.stream.write(&self.output[self.written..]) {
+                Ok(length) => self.written += length,
+                Err(e) if e.kind() == ErrorKind::Interrupted => {}
+                Err(e) if e.kind() == ErrorKind::WouldBlock => {
+                    self.output.drain(..self.written);
+                    self.written = 0;
+                    return Ok(true);
+                }
+                Err(e) => return Err(e.to_string()),
+            }
+        }
+        self.output.clear();
+        self.written = 0;
+        // A burst's memory is not kept for ever.
+        if self.output.capacity() > 64 << 10 {
+            self.output = Vec::new();
+        }
+        Ok(false)
+    }
+}
