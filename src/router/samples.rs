@@ -50,7 +50,7 @@ pub fn udp_packet(source: &str, destination: &str, ports: (u16, u16)) -> Vec<u8>
 
 /// Makes an IPv4 packet a fragment: `offset` in bytes.
 pub fn fragment(mut packet: Vec<u8>, offset: u16, more: bool) -> Vec<u8> {
-    let word = (offset / 8 | if more { 0x2000 } else { 0 }).to_be_bytes();
+    let word = (offset / 8 + if more { 0x2000 } else { 0 }).to_be_bytes();
     packet[6..8].copy_from_slice(&word);
     packet
 }

@@ -142,9 +142,9 @@ impl Arp {
         Ok(Some(Self {
             operation: u16_at(bytes, 6)?,
             sender_mac: bytes_at(bytes, 8)?,
-            sender: Ipv4Addr::from_octets(bytes_at(bytes, 14)?),
+            sender: bytes_at::<4>(bytes, 14)?.into(),
             target_mac: bytes_at(bytes, 18)?,
-            target: Ipv4Addr::from_octets(bytes_at(bytes, 24)?),
+            target: bytes_at::<4>(bytes, 24)?.into(),
         }))
     }
 }
