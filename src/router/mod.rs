@@ -25,6 +25,11 @@
 //! Seen from the router, as uWSGI names them: *out* is what comes from a peer, *in* is what goes to a peer. A packet from peer to
 //! peer passes *out* first, then *in*.
 
+pub mod daemon;
+pub mod device;
+pub mod hello;
+pub mod statistics;
+pub mod switch;
 pub mod packet;
 pub mod rule;
 pub mod segment;

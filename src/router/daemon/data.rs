@@ -2,9 +2,9 @@
 //! [`Command`] and never holds it up.
 
 use super::frames::Framed;
-use super::port::{Queue, Way};
+use super::port::Way;
 use crate::kernel::tun::{Buffer, Device, Engine, Event, Token};
-use crate::router::packet::{Packet, VnetHeader};
+use crate::router::packet::VnetHeader;
 use crate::router::rule::Chain;
 use crate::router::segment;
 use crate::router::settings::Settings;
@@ -74,7 +74,7 @@ pub struct Status {
     /// What the router's device counts.
     pub device: Arc<crate::router::switch::Counters>,
     /// The rules of *out* and *in* with their packets and bytes.
-    pub rules: [Vec<rule::Counted>; 2],
+    pub rules: [Vec<(String, rule::Counter)>; 2],
     /// How the kernel is spoken to.
     pub way: &'static str,
     /// Now, by the clock that peers' times are of.
@@ -158,7 +158,7 @@ impl Data {
         let socket = waker.as_fd().try_clone_to_owned().context("watch the eventfd")?;
         engine.add_socket(WAKER, socket)?;
         Ok(Self {
-            switch: Switch::new(settings, 0),
+            switch: Switch::new(settings),
             engine,
             ways: vec![Some(Way::device(0, headers))],
             waker,
@@ -262,7 +262,7 @@ impl Data {
             }
             Command::Narrow(member, chains) => {
                 if self.is(member) {
-                    self.switch.narrow(member.port, chains, now);
+                    self.switch.narrow(member.port, chains);
                 }
             }
             Command::Own(addresses) => self.switch.set_own(addresses),
@@ -465,10 +465,9 @@ impl Data {
         result
     }
 
-    fn framed(&mut self, from: PortId, frame: super::frames::Frame<'_>, now: Nanos, later: &mut Vec<Event>) {
-        use super::frames::Frame;
-        match frame {
-            Frame::Packet(packet) => {
+    fn framed(&mut self, from: PortId, (kind, packet): (u8, &[u8]), now: Nanos, later: &mut Vec<Event>) {
+        match kind {
+            0 => {
                 let header = VnetHeader::default();
                 let verdict = self.switch.decide(from, &header, packet, now);
                 self.charge(from, packet.len(), now);
@@ -478,7 +477,7 @@ impl Data {
                     Verdict::Drop(_) => {}
                 }
             }
-            Frame::Rules(chains) => self.switch.narrow(from, chains, now),
+            _ => {}
         }
     }
 
@@ -568,11 +567,17 @@ impl Data {
         Status {
             peers: self.switch.peers().map(|(port, peer)| peer.status(port)).collect(),
             device: self.switch.counters(DEVICE).map(Arc::clone).unwrap_or_default(),
-            rules: self.switch.chains().map(rule::ChainState::counted),
+            rules: self.switch.chains().map(counted),
             way: self.engine.way().as_str(),
             now,
         }
     }
+}
+
+fn counted(chain: &rule::ChainState) -> Vec<(String, rule::Counter)> {
+    let (action, counter) = chain.policy();
+    let rules = chain.counters().map(|(rule, counter)| (rule.to_string(), counter));
+    rules.chain([(format!("policy {action}"), counter)]).collect()
 }
 
 fn token(port: PortId) -> Token {

@@ -1,17 +1,8 @@
 //! A peer that frames packets over a stream: what was read and is no whole frame yet, and what the stream did not take yet.
 
-use crate::router::rule::Chain;
 use crate::router::uwsgi;
 use std::io::{ErrorKind, Read, Write};
 use std::os::unix::net::UnixStream;
-
-/// What came in a frame.
-pub(super) enum Frame<'a> {
-    /// A packet.
-    Packet(&'a [u8]),
-    /// Rules of the peer's own: for what it sends, and for what it is sent.
-    Rules([Chain; 2]),
-}
 
 /// The stream of one peer. It may be of TCP as well: only its descriptor is used.
 pub(super) struct Framed {

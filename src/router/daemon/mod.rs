@@ -13,6 +13,7 @@ use crate::kernel::tun::{Device, Features};
 use crate::router::settings::Mode;
 use accept::Door;
 use anyhow::{Context, Result, bail};
+pub use data::Status;
 use data::{Command, Handle, Told};
 use nix::ifaddrs::getifaddrs;
 use std::collections::HashMap;

@@ -117,7 +117,7 @@ pub struct Counters {
 
 impl Counters {
     /// Counts packets that went nowhere, at the port that they came from, or were to go to for what is wrong there.
-    pub fn drop(&self, reason: Reason, packets: u64) {
+    pub fn lose(&self, reason: Reason, packets: u64) {
         self.dropped[reason as usize].add(packets);
     }
 

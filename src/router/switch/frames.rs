@@ -39,7 +39,7 @@ impl Switch {
             None => DEVICE,
         };
         if let Some(packet) = packet {
-            self.filter(from, to, packet, frame.bytes().len(), now)?;
+            self.filter(from, to, packet, now)?;
         }
         Ok(if holder.is_some() { Verdict::To(to) } else { Verdict::Flood })
     }
@@ -52,7 +52,7 @@ impl Switch {
         let Ok(packet) = Frame::parse(bytes).and_then(|frame| frame.packet()) else { return false };
         if to != DEVICE
             && let Some(packet) = packet
-            && let Err(reason) = self.filter(DEVICE, to, &packet, bytes.len(), now)
+            && let Err(reason) = self.filter(DEVICE, to, &packet, now)
         {
             self.failed(to, reason, 1);
             return false;

@@ -86,7 +86,7 @@ pub struct Switch {
 
 impl Switch {
     /// One without peers.
-    pub fn new(settings: Arc<Settings>, now: Nanos) -> Self {
+    pub fn new(settings: Arc<Settings>) -> Self {
         let own = settings.addresses.iter().map(ipnet::IpNet::addr).collect();
         Self {
             ports: vec![None],
@@ -95,8 +95,8 @@ impl Switch {
             own,
             addresses: Table::default(),
             macs: Table::default(),
-            chain_out: ChainState::new(&settings.chain_out, now),
-            chain_in: ChainState::new(&settings.chain_in, now),
+            chain_out: ChainState::new(&settings.chain_out),
+            chain_in: ChainState::new(&settings.chain_in),
             notices: VecDeque::new(),
             settings,
         }
@@ -110,8 +110,8 @@ impl Switch {
     /// Other settings from now on. Peers stay, with the addresses that they have; counters of rules that stay go on.
     pub fn reload(&mut self, settings: Arc<Settings>, now: Nanos) {
         self.own = settings.addresses.iter().map(ipnet::IpNet::addr).collect();
-        self.chain_out = self.chain_out.succeed(&settings.chain_out, now);
-        self.chain_in = self.chain_in.succeed(&settings.chain_in, now);
+        self.chain_out = self.chain_out.reload(&settings.chain_out);
+        self.chain_in = self.chain_in.reload(&settings.chain_in);
         for peer in self.ports.iter_mut().flatten() {
             if let Some(grant) = admit(&settings, &peer.introduction.identity) {
                 peer.regrant(grant, now);
@@ -168,9 +168,9 @@ impl Switch {
     }
 
     /// Another set of rules of a peer's own.
-    pub fn narrow(&mut self, port: PortId, chains: [super::rule::Chain; 2], now: Nanos) {
+    pub fn narrow(&mut self, port: PortId, chains: [super::rule::Chain; 2]) {
         if let Some(peer) = self.peer_mut(port) {
-            peer.narrow(chains, now);
+            peer.narrow(chains);
         }
     }
 
@@ -254,7 +254,7 @@ impl Switch {
     /// Counts packets that went nowhere.
     pub fn failed(&self, port: PortId, reason: Reason, count: u64) {
         if let Some(counters) = self.counters(port) {
-            counters.drop(reason, count);
+            counters.lose(reason, count);
         }
     }
 
@@ -290,7 +290,9 @@ impl Switch {
             Mode::Tap => usize::MAX,
         };
         let holder = self.addresses.holder(&source);
-        let Some(peer) = self.peer_mut(port) else { return Err(Reason::Spoofed) };
+        let Some(peer) = self.ports.get_mut(port.0 as usize).and_then(Option::as_deref_mut) else {
+            return Err(Reason::Spoofed);
+        };
         if holder == Some(port) {
             return Ok(());
         }
@@ -314,37 +316,47 @@ impl Switch {
         Err(reason)
     }
 
-    /// What the rules say about a packet from one port to another.
-    fn filter(&mut self, from: PortId, to: PortId, packet: &Packet<'_>, length: usize, now: Nanos) -> Result<(), Reason> {
-        let mut told = None;
-        let mut verdict = |chain: &mut ChainState, reason| {
-            let decision = chain.decide(packet, length, now);
-            if decision.log && told.is_none() {
-                told = Some((reason, chain.text(&decision)));
+    /// What the rules say about a packet from one port to another: all chains that it passes must allow it.
+    fn filter(&mut self, from: PortId, to: PortId, packet: &Packet<'_>, now: Nanos) -> Result<(), Reason> {
+        if from != DEVICE {
+            Self::pass(&mut self.notices, &mut self.chain_out, Reason::DeniedOut, packet, now)?;
+            if let Some(chains) = own_chains(&mut self.ports, from) {
+                Self::pass(&mut self.notices, &mut chains[0], Reason::DeniedPeer, packet, now)?;
             }
-            if decision.action == Action::Allow { Ok(()) } else { Err(reason) }
-        };
-        let ports = &mut self.ports;
-        let mut peer = |port: PortId| ports.get_mut(port.0 as usize).and_then(Option::as_deref_mut);
-        let mut walk = || {
-            if from != DEVICE {
-                verdict(&mut self.chain_out, Reason::DeniedOut)?;
-                if let Some(chains) = peer(from).and_then(|peer| peer.own_chains.as_mut()) {
-                    verdict(&mut chains[0], Reason::DeniedPeer)?;
-                }
-            }
-            if to != DEVICE {
-                verdict(&mut self.chain_in, Reason::DeniedIn)?;
-                if let Some(chains) = peer(to).and_then(|peer| peer.own_chains.as_mut()) {
-                    verdict(&mut chains[1], Reason::DeniedPeer)?;
-                }
-            }
-            Ok(())
-        };
-        let result = walk();
-        if let Some((reason, text)) = told {
-            self.say(Notice::Logged(from, reason, text));
         }
-        result
+        if to != DEVICE {
+            Self::pass(&mut self.notices, &mut self.chain_in, Reason::DeniedIn, packet, now)?;
+            if let Some(chains) = own_chains(&mut self.ports, to) {
+                Self::pass(&mut self.notices, &mut chains[1], Reason::DeniedPeer, packet, now)?;
+            }
+        }
+        Ok(())
     }
+
+    fn pass(
+        notices: &mut VecDeque<Notice>,
+        chain: &mut ChainState,
+        reason: Reason,
+        packet: &Packet<'_>,
+        now: Nanos,
+    ) -> Result<(), Reason> {
+        let verdict = chain.verdict(packet, now);
+        if verdict.log && notices.len() < NOTICES {
+            let rule = chain.counters().nth(verdict.rule.unwrap_or(0) as usize).map(|(rule, _)| rule.to_string());
+            let (source, destination) = (packet.source(), packet.destination());
+            let ports = packet.ports().map(|(from, to)| format!(" ports {from} {to}")).unwrap_or_default();
+            let text = format!(
+                "firewall: {source} to {destination}, protocol {}{ports}, {} bytes: {}",
+                packet.protocol(),
+                packet.bytes().len(),
+                rule.unwrap_or_default()
+            );
+            notices.push_back(Notice::Logged(text));
+        }
+        if verdict.action == Action::Allow { Ok(()) } else { Err(reason) }
+    }
+}
+
+fn own_chains(ports: &mut [Option<Box<Peer>>], port: PortId) -> Option<&mut [ChainState; 2]> {
+    ports.get_mut(port.0 as usize)?.as_mut()?.own_chains.as_deref_mut()
 }

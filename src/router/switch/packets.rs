@@ -32,7 +32,7 @@ impl Switch {
         if to == from {
             return Err(Reason::Returned);
         }
-        self.filter(from, to, packet, packet.bytes().len(), now)?;
+        self.filter(from, to, packet, now)?;
         Ok(to)
     }
 }

@@ -54,7 +54,7 @@ pub struct PeerStatus {
 
 impl Peer {
     pub(super) fn new(introduction: Introduction, grant: Grant, now: Nanos) -> Self {
-        let own_chains = own_chains(&introduction.chains, now);
+        let own_chains = own_chains(&introduction.chains);
         let mut peer = Self {
             introduction,
             counters: Arc::default(),
@@ -101,8 +101,8 @@ impl Peer {
         self.range = grant.range;
     }
 
-    pub(super) fn narrow(&mut self, chains: [Chain; 2], now: Nanos) {
-        self.own_chains = own_chains(&chains, now);
+    pub(super) fn narrow(&mut self, chains: [Chain; 2]) {
+        self.own_chains = own_chains(&chains);
         self.introduction.chains = chains;
     }
 
@@ -116,7 +116,7 @@ impl Peer {
     }
 }
 
-fn own_chains(chains: &[Chain; 2], now: Nanos) -> Option<Box<[ChainState; 2]>> {
+fn own_chains(chains: &[Chain; 2]) -> Option<Box<[ChainState; 2]>> {
     let open = chains.iter().all(|chain| chain.rules.is_empty() && chain.policy == Action::Allow);
-    (!open).then(|| Box::new([ChainState::new(&chains[0], now), ChainState::new(&chains[1], now)]))
+    (!open).then(|| Box::new([ChainState::new(&chains[0]), ChainState::new(&chains[1])]))
 }
