@@ -28,12 +28,12 @@
 pub mod daemon;
 pub mod device;
 pub mod hello;
-pub mod statistics;
-pub mod switch;
 pub mod packet;
 pub mod rule;
 pub mod segment;
 pub mod settings;
+pub mod statistics;
+pub mod switch;
 pub mod uwsgi;
 
 #[cfg(test)]

@@ -12,9 +12,7 @@ use std::net::IpAddr;
 /// uWSGI's, all else is ours.
 pub fn json(device: LinkName, status: &Status) -> String {
     let chain = |rules: &[(String, Counter)]| {
-        let rule = |(text, counted): &(String, Counter)| {
-            value!({ "rule": text, "packets": counted.packets, "bytes": counted.bytes })
-        };
+        let rule = |(text, counted): &(String, Counter)| value!({ "rule": text, "packets": counted.packets, "bytes": counted.bytes });
         rules.iter().map(rule).collect::<Vec<_>>()
     };
     let [out, to] = &status.rules;

@@ -6,14 +6,25 @@ pub fn encode_header(l: usize, k: u8) -> Option<[u8; 4]> {
     Some([0, l[0], l[1], k])
 }
 #[derive(Default)]
-pub struct Decoder { b: Vec<u8>, at: usize }
+pub struct Decoder {
+    b: Vec<u8>,
+    at: usize,
+}
 impl Decoder {
-    pub fn feed(&mut self, d: &[u8]) { self.b.drain(..self.at); self.at = 0; self.b.extend_from_slice(d); }
+    pub fn feed(&mut self, d: &[u8]) {
+        self.b.drain(..self.at);
+        self.at = 0;
+        self.b.extend_from_slice(d);
+    }
     pub fn next_frame(&mut self) -> Option<Result<(u8, &[u8]), String>> {
         let r = &self.b[self.at..];
-        if r.len() < 4 { return None; }
+        if r.len() < 4 {
+            return None;
+        }
         let l = usize::from(u16::from_le_bytes([r[1], r[2]]));
-        if r.len() < 4 + l { return None; }
+        if r.len() < 4 + l {
+            return None;
+        }
         let k = r[3];
         let s = self.at + 4;
         self.at = s + l;

@@ -64,7 +64,9 @@ impl Device {
     /// When it is no such device, or one with several queues or with packet information before each packet.
     pub fn adopt(fd: OwnedFd) -> Result<Self, Error> {
         let status = nix::sys::stat::fstat(&fd).map_err(|e| Error::system("look at what was passed", e))?;
-        if status.st_mode & nix::libc::S_IFMT != nix::libc::S_IFCHR || status.st_rdev != nix::sys::stat::makedev(10, 200) {
+        if status.st_mode & nix::libc::S_IFMT != nix::libc::S_IFCHR
+            || status.st_rdev != nix::sys::stat::makedev(10, 200)
+        {
             return Err(Error::system("use what was passed as a device", Errno::ENOTTY));
         }
         let mut request = Ifreq { name: [0; 16], flags: 0, rest: [0; 22] };

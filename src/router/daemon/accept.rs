@@ -103,9 +103,7 @@ impl Inside {
         let (close, closed) = oneshot::channel();
         lock(&door.connections).insert(self.member.number, close);
         let mut rest = [0; 256];
-        let watch = async {
-            while self.stream.read(&mut rest).await.is_ok_and(|length| length > 0) {}
-        };
+        let watch = async { while self.stream.read(&mut rest).await.is_ok_and(|length| length > 0) {} };
         tokio::select! {
             () = watch => {
                 lock(&door.connections).remove(&self.member.number);

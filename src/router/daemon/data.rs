@@ -4,10 +4,10 @@
 use super::frames::Framed;
 use super::port::Way;
 use crate::kernel::tun::{Buffer, Device, Engine, Event, Token};
-use crate::router::packet::VnetHeader;
+use crate::router::packet::{Frame, Packet, VnetHeader};
 use crate::router::rule::Chain;
 use crate::router::segment;
-use crate::router::settings::Settings;
+use crate::router::settings::{Mode, Settings};
 use crate::router::switch::{DEVICE, Introduction, Notice, PeerStatus, PortId, Reason, Refusal, Switch, Verdict};
 use crate::router::{Nanos, rule};
 use anyhow::{Context, Result};
@@ -103,8 +103,9 @@ impl Handle {
 /// # Errors
 /// When the kernel refuses a descriptor.
 pub fn start(settings: Arc<Settings>, device: Device, told: mpsc::Sender<Told>) -> Result<Handle> {
-    let waker = EventFd::from_flags(nix::sys::eventfd::EfdFlags::EFD_NONBLOCK | nix::sys::eventfd::EfdFlags::EFD_CLOEXEC)
-        .context("make an eventfd")?;
+    let waker =
+        EventFd::from_flags(nix::sys::eventfd::EfdFlags::EFD_NONBLOCK | nix::sys::eventfd::EfdFlags::EFD_CLOEXEC)
+            .context("make an eventfd")?;
     let waker = Arc::new(waker);
     let (commands, inbox) = channel();
     let handle = Handle { commands, waker: Arc::clone(&waker) };
@@ -141,6 +142,8 @@ struct Data {
     /// Ports with frames that wait to be written.
     unwritten: Vec<PortId>,
     scratch: Vec<u8>,
+    /// Where packets are cut.
+    pieces: Vec<u8>,
     stopping: bool,
 }
 
@@ -169,6 +172,7 @@ impl Data {
             timers: BinaryHeap::new(),
             unwritten: Vec::new(),
             scratch: vec![0; 128 << 10],
+            pieces: vec![0; segment::BUFFER],
             stopping: false,
         })
     }
@@ -329,7 +333,15 @@ impl Data {
     }
 
     /// Writes what is in a buffer to a port.
-    fn forward(&mut self, from: PortId, to: PortId, header: VnetHeader, buffer: Buffer, now: Nanos, later: &mut Vec<Event>) {
+    fn forward(
+        &mut self,
+        from: PortId,
+        to: PortId,
+        header: VnetHeader,
+        buffer: Buffer,
+        now: Nanos,
+        later: &mut Vec<Event>,
+    ) {
         let at_once = self.switch.may_pass(to, now).is_none();
         let headers = self.way(from).is_some_and(|way| way.headers);
         let length = self.engine.bytes(&buffer).len();
@@ -365,7 +377,6 @@ impl Data {
 
     /// Hands a packet to what a port is.
     fn put(&mut self, to: PortId, header: &VnetHeader, packet: &[u8], later: &mut Vec<Event>) {
-        let mtu = self.switch.settings().mtu as usize;
         let Some(Some(way)) = self.ways.get_mut(to.0 as usize) else { return };
         if way.headers {
             match self.engine.copy([&header.to_bytes(), packet]) {
@@ -376,21 +387,22 @@ impl Data {
         }
         let engine = &mut self.engine;
         let mut lost = 0;
-        let done = segment::plain(header, packet, mtu, |piece| match &mut way.framed {
+        let emit = |piece: &[u8]| match &mut way.framed {
             Some(framed) => lost += u64::from(!framed.queue(piece)),
             None => match engine.copy([&[], piece]) {
                 Some(buffer) => engine.write(token(to), buffer, later),
                 None => lost += 1,
             },
-        });
+        };
+        let cut = cut(self.switch.settings(), header, packet, &mut self.pieces, emit);
         if way.framed.is_some() && !std::mem::replace(&mut way.dirty, true) {
             self.unwritten.push(to);
         }
         if lost > 0 {
             self.switch.failed(to, Reason::QueueFull, lost);
         }
-        if done.is_err() {
-            self.switch.failed(to, Reason::TooBig, 1);
+        if let Err(reason) = cut {
+            self.switch.failed(to, reason, 1);
         }
     }
 
@@ -441,7 +453,13 @@ impl Data {
         }
     }
 
-    fn read_frames(&mut self, from: PortId, scratch: &mut [u8], now: Nanos, later: &mut Vec<Event>) -> Result<(), String> {
+    fn read_frames(
+        &mut self,
+        from: PortId,
+        scratch: &mut [u8],
+        now: Nanos,
+        later: &mut Vec<Event>,
+    ) -> Result<(), String> {
         let Some(Some(way)) = self.ways.get_mut(from.0 as usize) else { return Ok(()) };
         let Some(framed) = way.framed.as_mut().filter(|_| !way.paused) else { return Ok(()) };
         if !framed.read(scratch)? {
@@ -570,6 +588,29 @@ impl Data {
             rules: self.switch.chains().map(counted),
             way: self.engine.way().as_str(),
             now,
+        }
+    }
+}
+
+/// Gives `emit` what becomes of a packet without a virtio-net header before it.
+fn cut(
+    settings: &Settings,
+    header: &VnetHeader,
+    bytes: &[u8],
+    buffer: &mut [u8],
+    emit: impl FnMut(&[u8]),
+) -> Result<usize, Reason> {
+    let mtu = settings.mtu as usize;
+    let refused = |refused| if refused == segment::Refused::TooBig { Reason::TooBig } else { Reason::Malformed };
+    match settings.mode {
+        Mode::Tun => {
+            let packet = Packet::parse(bytes).map_err(|_| Reason::Malformed)?;
+            segment::segment(header, &packet, mtu, buffer, emit).map_err(refused)
+        }
+        Mode::Tap => {
+            let frame = Frame::parse(bytes).map_err(|_| Reason::Malformed)?;
+            let packet = frame.packet().map_err(|_| Reason::Malformed)?;
+            segment::segment_frame(header, &frame, packet.as_ref(), mtu, buffer, emit).map_err(refused)
         }
     }
 }

@@ -147,7 +147,9 @@ impl Switch {
         }
         let index = self.free.pop().unwrap_or(self.ports.len() as u32);
         let port = PortId(index);
-        let announced = introduction.announced.clone();
+        let mut announced = introduction.announced.clone();
+        announced.sort_unstable();
+        announced.dedup();
         let peer = Box::new(Peer::new(introduction, grant, now));
         match self.ports.get_mut(index as usize) {
             Some(place) => *place = Some(peer),
@@ -360,3 +362,6 @@ impl Switch {
 fn own_chains(ports: &mut [Option<Box<Peer>>], port: PortId) -> Option<&mut [ChainState; 2]> {
     ports.get_mut(port.0 as usize)?.as_mut()?.own_chains.as_deref_mut()
 }
+
+#[cfg(test)]
+mod tests;
