@@ -10,7 +10,7 @@ impl Sum {
     /// Adds bytes; all but the last addition must be of an even number.
     #[inline]
     #[must_use]
-    pub fn add(self, bytes: &[u8]) -> Self {
+    pub fn with(self, bytes: &[u8]) -> Self {
         // 32 bits at a time into 64: carries stay in the upper half, and the loop becomes vector instructions.
         let (words, rest) = bytes.as_chunks::<4>();
         let sum: u64 = words.iter().map(|word| u64::from(u32::from_ne_bytes(*word))).sum();
@@ -22,20 +22,20 @@ impl Sum {
     /// Adds a number.
     #[inline]
     #[must_use]
-    pub const fn add_u16(self, number: u16) -> Self {
+    pub const fn with_u16(self, number: u16) -> Self {
         Self(self.0 + number.to_be() as u64)
     }
 
     /// Adds what TCP, UDP and ICMPv6 sum besides themselves: addresses, protocol and length (RFC 9293, section 3.1; RFC 8200, section 8.1).
     #[inline]
     #[must_use]
-    pub fn add_pseudo_header(self, packet: &Packet<'_>, len: usize) -> Self {
+    pub fn with_pseudo_header(self, packet: &Packet<'_>, len: usize) -> Self {
         let (at, addresses) = match packet.family() {
             Family::V4 => (12, 8),
             Family::V6 => (8, 32),
         };
         let addresses = packet.bytes().get(at..at + addresses).unwrap_or_default();
-        self.add(addresses).add_u16(packet.protocol().into()).add_u16(len as u16).add_u16((len >> 16) as u16)
+        self.with(addresses).with_u16(packet.protocol().into()).with_u16(len as u16).with_u16((len >> 16) as u16)
     }
 
     /// The checksum as it is stored. Zero is written as all ones, which is the same number, for UDP where zero says that there is none

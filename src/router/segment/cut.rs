@@ -50,7 +50,7 @@ pub(super) fn cut<E: FnMut(&[u8])>(
                 let start = packet.transport_offset();
                 let place = start + usize::from(header.csum_offset);
                 // What is there is the sum of the pseudo-header: so it need not be known what that is.
-                let sum = Sum::default().add(packet.payload()).finish();
+                let sum = Sum::default().with(packet.payload()).finish();
                 write(sink.buffer, ahead.len() + place, &sum);
             }
             sink.send(ahead.len(), packet.bytes().len(), packet);
@@ -80,7 +80,7 @@ fn segments<E: FnMut(&[u8])>(header: &VnetHeader, gso: Gso, packet: &Packet<'_>,
     if payload.is_empty() {
         // A header alone, with nothing to cut: only its checksum is missing.
         let plain = VnetHeader { gso_type: 0, gso_size: 0, ..*header };
-        let sum = Sum::default().add(packet.payload()).finish();
+        let sum = Sum::default().with(packet.payload()).finish();
         write(sink.buffer, ahead, packet.bytes());
         write(sink.buffer, ahead + packet.transport_offset() + usize::from(plain.csum_offset), &sum);
         sink.send(ahead, packet.bytes().len(), packet);
@@ -102,7 +102,7 @@ fn renumber(segment: &mut [u8], packet: &Packet<'_>, number: usize) {
 
 fn checksum_v4(packet: &mut [u8], header_len: usize) {
     write(packet, 10, &[0, 0]);
-    let sum = Sum::default().add(packet.get(..header_len).unwrap_or_default()).finish();
+    let sum = Sum::default().with(packet.get(..header_len).unwrap_or_default()).finish();
     write(packet, 10, &sum);
 }
 
@@ -128,7 +128,7 @@ fn udp(segment: &mut [u8], packet: &Packet<'_>) {
 fn checksum(segment: &mut [u8], packet: &Packet<'_>, place: usize) {
     write(segment, place, &[0, 0]);
     let transport = segment.get(packet.transport_offset()..).unwrap_or_default();
-    let sum = Sum::default().add_pseudo_header(packet, transport.len()).add(transport).finish();
+    let sum = Sum::default().with_pseudo_header(packet, transport.len()).with(transport).finish();
     write(segment, place, &sum);
 }
 

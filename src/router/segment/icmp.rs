@@ -43,8 +43,8 @@ fn v4(packet: &Packet<'_>, mtu: usize, [from, to]: [[u8; 4]; 2]) -> Vec<u8> {
     // Internetwork control, as Linux marks its errors; DF, and so no identification.
     let start = [0x45, 0xc0, len[0], len[1], 0, 0, 0x40, 0, 64, protocol::ICMP, 0, 0];
     let mut answer = [&start[..], &from, &to, &[3, 4, 0, 0, 0, 0], &mtu, quoted].concat();
-    let header = Sum::default().add(&answer[..20]).finish();
-    let message = Sum::default().add(&answer[20..]).finish();
+    let header = Sum::default().with(&answer[..20]).finish();
+    let message = Sum::default().with(&answer[20..]).finish();
     answer[10..12].copy_from_slice(&header);
     answer[22..24].copy_from_slice(&message);
     answer
@@ -57,8 +57,8 @@ fn v6(packet: &Packet<'_>, mtu: usize, [from, to]: [[u8; 16]; 2]) -> Vec<u8> {
     let len = 8 + quoted.len() as u16;
     let start = [0x60, 0, 0, 0, len.to_be_bytes()[0], len.to_be_bytes()[1], protocol::ICMPV6, 64];
     let mut answer = [&start[..], &from, &to, &[2, 0, 0, 0], &mtu, quoted].concat();
-    let pseudo = Sum::default().add(&answer[8..40]).add_u16(len).add_u16(protocol::ICMPV6.into());
-    let message = pseudo.add(&answer[40..]).finish();
+    let pseudo = Sum::default().with(&answer[8..40]).with_u16(len).with_u16(protocol::ICMPV6.into());
+    let message = pseudo.with(&answer[40..]).finish();
     answer[42..44].copy_from_slice(&message);
     answer
 }
