@@ -5,10 +5,10 @@ use super::frames::Framed;
 use super::port::Way;
 use crate::kernel::tun::{Buffer, Device, Engine, Event, Token};
 use crate::router::packet::{Frame, Packet, VnetHeader};
-use crate::router::rule::Chain;
 use crate::router::segment;
 use crate::router::settings::{Mode, Settings};
 use crate::router::switch::{DEVICE, Introduction, Notice, PeerStatus, PortId, Reason, Refusal, Switch, Verdict};
+use crate::router::uwsgi::{Kind, Message, PeerChains, decode_rules};
 use crate::router::{Nanos, rule};
 use anyhow::{Context, Result};
 use nix::errno::Errno;
@@ -34,8 +34,6 @@ pub enum Command {
     JoinFrames(Introduction, OwnedFd, oneshot::Sender<Result<Member, Refusal>>),
     /// A peer's connection is gone.
     Leave(Member),
-    /// Other rules of a peer's own.
-    Narrow(Member, [Chain; 2]),
     /// The addresses that the router's device has.
     Own(Vec<IpAddr>),
     /// Other settings.
@@ -141,7 +139,6 @@ struct Data {
     timers: BinaryHeap<Reverse<(Nanos, u32)>>,
     /// Ports with frames that wait to be written.
     unwritten: Vec<PortId>,
-    scratch: Vec<u8>,
     /// Where packets are cut.
     pieces: Vec<u8>,
     stopping: bool,
@@ -171,7 +168,6 @@ impl Data {
             number: 0,
             timers: BinaryHeap::new(),
             unwritten: Vec::new(),
-            scratch: vec![0; 128 << 10],
             pieces: vec![0; segment::BUFFER],
             stopping: false,
         })
@@ -248,7 +244,8 @@ impl Data {
                     let queue = self.switch.peer(port).map_or(0, |peer| peer.limits.queue);
                     let stream = UnixStream::from(fd);
                     let watched = stream.as_fd().try_clone_to_owned();
-                    let framed = Framed::new(stream, queue as usize);
+                    let longest = self.switch.settings().mtu as usize + 18;
+                    let framed = Framed::new(stream, longest, queue as usize);
                     let member = self.member(port, Way::framed(self.number + 1, framed));
                     let added = watched.map_err(|e| e.to_string());
                     let added = added.and_then(|fd| self.engine.add_socket(token(port), fd).map_err(|e| e.to_string()));
@@ -262,11 +259,6 @@ impl Data {
             Command::Leave(member) => {
                 if self.is(member) {
                     self.remove(member.port);
-                }
-            }
-            Command::Narrow(member, chains) => {
-                if self.is(member) {
-                    self.switch.narrow(member.port, chains);
                 }
             }
             Command::Own(addresses) => self.switch.set_own(addresses),
@@ -438,12 +430,8 @@ impl Data {
 
     /// A stream can be read, or written.
     fn readable(&mut self, from: PortId, now: Nanos, later: &mut Vec<Event>) {
-        let mut scratch = std::mem::take(&mut self.scratch);
-        let result = self.read_frames(from, &mut scratch, now, later);
-        self.scratch = scratch;
-        match result {
-            Ok(()) => {}
-            Err(why) => self.part(from, why),
+        if let Err(why) = self.read_frames(from, now, later) {
+            self.part(from, why);
         }
         if let Some(way) = self.way(from)
             && way.blocked
@@ -453,50 +441,61 @@ impl Data {
         }
     }
 
-    fn read_frames(
-        &mut self,
-        from: PortId,
-        scratch: &mut [u8],
-        now: Nanos,
-        later: &mut Vec<Event>,
-    ) -> Result<(), String> {
-        let Some(Some(way)) = self.ways.get_mut(from.0 as usize) else { return Ok(()) };
-        let Some(framed) = way.framed.as_mut().filter(|_| !way.paused) else { return Ok(()) };
-        if !framed.read(scratch)? {
+    fn read_frames(&mut self, from: PortId, now: Nanos, later: &mut Vec<Event>) -> Result<(), String> {
+        let Some(way) = self.way(from).filter(|way| !way.paused) else { return Ok(()) };
+        let Some(framed) = &mut way.framed else { return Ok(()) };
+        if !framed.read()? {
             return Ok(());
         }
         // Taken out while its packets are gone through, which may write to any port.
         let Some(mut decoder) = framed.decoder.take() else { return Ok(()) };
-        let mut result = Ok(());
-        while let Some(frame) = decoder.next_frame() {
-            match frame.map_err(|e| e.to_string()) {
-                Ok(frame) => self.framed(from, frame, now, later),
-                Err(why) => {
-                    result = Err(why);
-                    break;
+        let result = loop {
+            match decoder.message() {
+                Ok(Some(message)) => {
+                    if let Err(why) = self.message(from, message, now, later) {
+                        break Err(why);
+                    }
                 }
+                Ok(None) => break Ok(()),
+                Err(e) => break Err(e.to_string()),
             }
-        }
+        };
         if let Some(framed) = self.way(from).and_then(|way| way.framed.as_mut()) {
             framed.decoder = Some(decoder);
         }
         result
     }
 
-    fn framed(&mut self, from: PortId, (kind, packet): (u8, &[u8]), now: Nanos, later: &mut Vec<Event>) {
-        match kind {
-            0 => {
-                let header = VnetHeader::default();
-                let verdict = self.switch.decide(from, &header, packet, now);
-                self.charge(from, packet.len(), now);
-                match verdict {
-                    Verdict::To(to) => self.send(to, &header, packet, now, later),
-                    Verdict::Flood => self.flood_bytes(from, &header, packet, now, later),
-                    Verdict::Drop(_) => {}
+    fn message(
+        &mut self,
+        from: PortId,
+        message: Message<'_>,
+        now: Nanos,
+        later: &mut Vec<Event>,
+    ) -> Result<(), String> {
+        let packet = match message.kind {
+            // Who it is was settled when it came in.
+            Kind::Greeting => return Ok(()),
+            Kind::Rules => {
+                let rules = decode_rules(message.payload).map_err(|e| e.to_string())?;
+                let chains = PeerChains::new(&rules);
+                if !chains.gateways.is_empty() {
+                    return Err("its rules send packets to a gateway, which only the router's own may".into());
                 }
+                self.switch.narrow(from, [chains.out, chains.into]);
+                return Ok(());
             }
-            _ => {}
+            Kind::Packet => message.payload,
+        };
+        let header = VnetHeader::default();
+        let verdict = self.switch.decide(from, &header, packet, now);
+        self.charge(from, packet.len(), now);
+        match verdict {
+            Verdict::To(to) => self.send(to, &header, packet, now, later),
+            Verdict::Flood => self.flood_bytes(from, &header, packet, now, later),
+            Verdict::Drop(_) => {}
         }
+        Ok(())
     }
 
     /// What was waiting for the time that it is now.

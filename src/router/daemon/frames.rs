@@ -1,14 +1,17 @@
 //! A peer that frames packets over a stream: what was read and is no whole frame yet, and what the stream did not take yet.
 
-use crate::router::uwsgi;
+use crate::router::uwsgi::{self, Decoder, Greeting, Kind};
 use std::io::{ErrorKind, Read, Write};
 use std::os::unix::net::UnixStream;
+
+/// How much is read at a time, in bytes.
+const INPUT: usize = 32 << 10;
 
 /// The stream of one peer. It may be of TCP as well: only its descriptor is used.
 pub(super) struct Framed {
     stream: UnixStream,
     /// What was read; away while its frames are gone through.
-    pub decoder: Option<uwsgi::Decoder>,
+    pub decoder: Option<Decoder>,
     output: Vec<u8>,
     /// How much of it is written.
     written: usize,
@@ -16,18 +19,19 @@ pub(super) struct Framed {
 }
 
 impl Framed {
-    pub fn new(stream: UnixStream, bound: usize) -> Self {
-        Self { stream, decoder: Some(uwsgi::Decoder::default()), output: Vec::new(), written: 0, bound }
+    /// `longest` is that of the packets that it may send, in bytes.
+    pub fn new(stream: UnixStream, longest: usize, bound: usize) -> Self {
+        let decoder = Decoder::with_buffer(longest.max(uwsgi::DEFAULT_MAX), INPUT, Greeting::Optional);
+        Self { stream, decoder: Some(decoder), output: Vec::new(), written: 0, bound }
     }
 
     /// Reads once. Whether there was anything.
-    pub fn read(&mut self, scratch: &mut [u8]) -> Result<bool, String> {
-        match self.stream.read(scratch) {
+    pub fn read(&mut self) -> Result<bool, String> {
+        let Some(decoder) = &mut self.decoder else { return Ok(false) };
+        match self.stream.read(decoder.space()) {
             Ok(0) => Err("it closed the connection".into()),
             Ok(length) => {
-                if let Some(decoder) = &mut self.decoder {
-                    decoder.feed(&scratch[..length]);
-                }
+                decoder.filled(length);
                 Ok(true)
             }
             Err(e) if matches!(e.kind(), ErrorKind::WouldBlock | ErrorKind::Interrupted) => Ok(false),
@@ -38,7 +42,7 @@ impl Framed {
     /// Whether there was room for a packet in a frame.
     pub fn queue(&mut self, packet: &[u8]) -> bool {
         let waiting = self.output.len() - self.written;
-        let Some(header) = uwsgi::encode_header(packet.len(), uwsgi::KIND_PACKET) else { return false };
+        let Some(header) = uwsgi::encode_header(Kind::Packet, packet.len()) else { return false };
         if waiting > 0 && waiting + header.len() + packet.len() > self.bound {
             return false;
         }

@@ -14,7 +14,7 @@ use tokio::net::{TcpListener, UnixListener};
 /// A socket that is listened at.
 pub(super) enum Listener {
     /// unix(7).
-    Unix(UnixListener, Option<Remove>),
+    Unix(UnixListener, #[allow(dead_code, reason = "dropped with it")] Option<Remove>),
     /// tcp(7).
     Tcp(TcpListener),
 }

@@ -49,11 +49,6 @@ impl<K: Copy + Eq + Hash> Table<K> {
     pub fn len(&self) -> usize {
         self.holders.len()
     }
-
-    /// Whether none is.
-    pub fn is_empty(&self) -> bool {
-        self.holders.is_empty()
-    }
 }
 
 /// Which addresses a peer may claim.

@@ -314,7 +314,7 @@ impl Uring {
     ) {
         let buffer = cqueue::buffer_select(done.flags())
             .map(|index| Buffer { index, length: result.unwrap_or(0) as u32 })
-            .filter(|buffer| is_lent(buffer));
+            .filter(is_lent);
         let Some(entry) = self.entry(token).filter(|entry| entry.generation == generation) else {
             return buffer.into_iter().for_each(|buffer| self.release(pool, buffer));
         };
@@ -429,7 +429,7 @@ impl Lent {
     #[allow(unsafe_code, reason = "memory that is shared with the kernel")]
     fn new(ring: &IoUring, pool: &Pool) -> io::Result<Self> {
         // SAFETY: an entry is a plain structure of integers, for which zeroes are valid.
-        let entries: Box<Page> = unsafe { Box::<Page>::new_zeroed().assume_init() };
+        let entries: Box<Page> = Box::new(unsafe { std::mem::zeroed() });
         let address = std::ptr::from_ref(&*entries) as u64;
         // SAFETY: the memory is page-aligned, as long as is said, and lives as long as the ring: both are fields of `Uring`, and the
         // ring is dropped first.
