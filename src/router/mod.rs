@@ -31,5 +31,8 @@ pub mod segment;
 pub mod settings;
 pub mod uwsgi;
 
+#[cfg(test)]
+mod samples;
+
 /// Nanoseconds since some moment before the router began.
 pub type Nanos = u64;
