@@ -110,7 +110,7 @@ pub(super) fn read(
     let found = find(&sections, report);
     let keys = Keys::new(found.router, &NAMES, report);
     let base = limits::read(Keys::new(found.limits, &limits::NAMES, report), Limits::default(), report);
-    let chains = firewall::read(Keys::new(found.firewall, &firewall::NAMES, report), report);
+    let (chain_out, chain_in) = firewall::read(Keys::new(found.firewall, &firewall::NAMES, report), report);
     let admitted: Vec<_> =
         found.admit.iter().filter_map(|section| admit::read(section, base, accounts, report)).collect();
     let addresses = keys.list("Address", value::address, report);
@@ -135,8 +135,8 @@ pub(super) fn read(
         statistics: statistics.iter().map(|socket| socket.value.clone()).collect(),
         nat: masquerade,
         forwarding,
-        chain_out: chains.out.0,
-        chain_in: chains.r#in.0,
+        chain_out,
+        chain_in,
         admit: admitted.iter().map(|one| one.admit.clone()).collect(),
         limits: base,
         credentials: keys.read("Credentials", value::switch, report).unwrap_or(false),

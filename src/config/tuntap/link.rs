@@ -2,7 +2,6 @@
 
 use super::super::ini::Section;
 use super::super::report::Report;
-use super::super::router::firewall::Chains;
 use super::super::router::{self, Accounts, value};
 use super::super::section::Keys;
 use super::super::value::shown;
@@ -13,14 +12,12 @@ use crate::model::{
     Address, DesiredLink, Device, DeviceMode, DeviceProtocol, Kind, Link, LinkName, LinkOptions, LinkValue, Listen,
     Netns, Place, Presence, Route, RouterName, Stanza, Virtual, VirtualKind,
 };
-use crate::router::rule::{Action, Chain};
+use crate::router::rule::{Action, Chain, Rule};
 use crate::router::settings::Settings;
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 const MTU: u32 = 1500;
-/// The last rule of a chain whose policy it is.
-const DENY: &str = "deny";
 
 /// What a device's router is: a socket, or one of this host.
 struct Target {
@@ -71,7 +68,7 @@ pub(super) fn read(
     section: &Section,
     device: LinkName,
     around: &Around<'_>,
-    chains: &Chains,
+    (chain_out, chain_in): &(Chain, Chain),
     report: &mut Report,
 ) -> Option<DesiredLink> {
     // Unknown keys are told already.
@@ -113,17 +110,17 @@ pub(super) fn read(
         protocol: protocol.unwrap_or(fallback),
         addresses: addresses.iter().map(|address| address.value).collect(),
         mtu,
-        rules_out: texts(&chains.out),
-        rules_in: texts(&chains.r#in),
+        rules_out: texts(chain_out),
+        rules_in: texts(chain_in),
         credentials: keys.read("Credentials", value::switch, report).unwrap_or(false),
     };
     Some(desired_link(device, device_of, routes))
 }
 
 /// A chain as rules alone, the policy as the last.
-fn texts((chain, rules): &(Chain, Vec<String>)) -> Vec<String> {
-    let last = (chain.policy == Action::Deny).then(|| DENY.to_owned());
-    rules.iter().cloned().chain(last).collect()
+fn texts(chain: &Chain) -> Vec<String> {
+    let last = (chain.policy == Action::Deny).then(|| Rule::all(Action::Deny));
+    chain.rules.iter().chain(&last).map(ToString::to_string).collect()
 }
 
 fn desired_link(name: LinkName, device: Device, routes: Vec<Route>) -> DesiredLink {

@@ -14,14 +14,14 @@ mod link;
 
 use super::ini::{self, Section};
 use super::report::Report;
-use super::router::firewall::{self, Chains};
+use super::router::firewall;
 use super::router::value;
 use super::section::Keys;
 use super::value::shown;
 use crate::interfaces::Files;
-use crate::interfaces::diagnostic::{Diagnostic, Source, Span, Word};
+use crate::interfaces::diagnostic::{Diagnostic, Source, Span};
 use crate::model::{Desired, DesiredLink, Device, LinkName, Netns, NetnsName, Place, Route, TABLE_MAIN};
-use crate::router::rule::{Action, Chain};
+use crate::router::rule::{Action, Chain, Mistake};
 use crate::router::settings::DeviceSettings;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -118,7 +118,7 @@ fn device_name(section: &Section, report: &mut Report) -> Option<(LinkName, Span
 }
 
 /// The chains of a device: its own section, or else that of all.
-fn chains(firewalls: &[&Section], device: LinkName, report: &mut Report) -> Chains {
+fn chains(firewalls: &[&Section], device: LinkName, report: &mut Report) -> (Chain, Chain) {
     let own = firewalls.iter().find(|section| whose(section) == Some(device.as_str()));
     let all = || firewalls.iter().find(|section| whose(section).is_none());
     firewall::read(Keys::new(own.or_else(all).copied(), &firewall::NAMES, report), report)
@@ -171,13 +171,10 @@ impl Tuntap {
 ///
 /// # Errors
 /// The rule that is none; rules were read before they were recorded.
-pub fn device_settings(link: LinkName, device: &Device) -> Result<DeviceSettings, String> {
+pub fn device_settings(link: LinkName, device: &Device) -> Result<DeviceSettings, Mistake> {
     let chain = |rules: &[String]| {
-        let line = |text: &String| {
-            let span = Span { source: Source::new("rule", text.clone()), line: 1, start: 0, len: text.len() as u32 };
-            firewall::rule(&Word { value: text.clone(), span }).map_err(|mistake| mistake.to_string())
-        };
-        Ok::<_, String>(Chain { rules: rules.iter().map(line).collect::<Result<_, _>>()?, policy: Action::Allow })
+        let rules = rules.iter().map(|text| text.parse()).collect::<Result<_, _>>()?;
+        Ok(Chain { rules, policy: Action::Allow })
     };
     Ok(DeviceSettings {
         device: link,
