@@ -84,14 +84,16 @@ mod surroundings;
 mod table;
 mod tunnel;
 mod tuntap;
+mod uwsgi;
 mod value;
 mod xfrm;
 
 pub use files::list;
 pub use inputs::Input;
 pub use load::{Loaded, host_links, load, load_from};
-pub use router::{Accounts, LoadedRouter, list_routers, load_router, router_path};
+pub use router::{Accounts, LoadedRouter, gate, list_routers, load_router, router_path};
 pub use surroundings::{Nothing, Surroundings};
 pub use table::{OptionRow, OptionStatus, options};
 pub use tuntap::device_settings;
+pub use uwsgi::UwsgiOptions;
 pub use xfrm::uplink;

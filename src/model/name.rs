@@ -140,7 +140,9 @@ impl FromStr for RouterName {
     fn from_str(s: &str) -> Result<Self, NameError> {
         let inside = |b: u8| b.is_ascii_alphanumeric() || b"_.-".contains(&b);
         let first = |b: &u8| b.is_ascii_alphanumeric() || *b == b'_';
-        if s.len() > Self::MAX || !s.bytes().all(inside) || !s.as_bytes().first().is_some_and(first) {
+        // Files of a namespace called `router`, which has the routers' folder.
+        let taken = ["record", "resolv", "stamp"].contains(&s) || s.starts_with("desired-");
+        if taken || s.len() > Self::MAX || !s.bytes().all(inside) || !s.as_bytes().first().is_some_and(first) {
             return Err(NameError(format!(
                 "\"{}\" cannot be a router's name: up to {} letters, digits, `_`, `.` and `-`",
                 shown(s),
@@ -287,7 +289,7 @@ mod tests {
         for good in ["emperor0", "a", "_x", "a.b-c_d"] {
             assert_eq!(good.parse::<RouterName>().unwrap().as_str(), good);
         }
-        for bad in ["", ".", "..", "-a", ".a", "a/b", "a b", "a@b", "ß", &"a".repeat(65)] {
+        for bad in ["", ".", "..", "-a", ".a", "a/b", "a b", "a@b", "ß", "record", &"a".repeat(65)] {
             assert!(bad.parse::<RouterName>().is_err(), "{bad:?}");
         }
     }

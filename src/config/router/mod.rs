@@ -13,9 +13,12 @@
 
 mod admit;
 pub(super) mod firewall;
+mod gate;
 mod limits;
 pub(super) mod value;
 mod warn;
+
+pub use gate::gate;
 
 use super::ini::{self, Section};
 use super::report::Report;
@@ -117,7 +120,7 @@ pub(super) fn read(
     let masquerade = keys.read("Masquerade", masquerade, report).flatten();
     let forwarding = keys.read("Forwarding", value::switch, report).unwrap_or(masquerade.is_some());
     let device = match keys.get("Device") {
-        Some(_) => keys.read("Device", value::parsed, report),
+        Some(_) => keys.read("Device", value::link, report),
         None => report.take(default_device(name, found.router)),
     };
     let sockets = keys.list("Listen", value::listen, report);
@@ -210,7 +213,7 @@ fn masquerade(word: &Word) -> Result<Option<Nat>, Diagnostic> {
         "yes" | "true" | "on" | "1" => {
             Err(value::is_not(word, "a link").help("`any` masquerades behind every link but the router's own"))
         }
-        _ => Ok(Some(Nat { behind: Some(value::parsed(word)?) })),
+        _ => Ok(Some(Nat { behind: Some(value::link(word)?) })),
     }
 }
 

@@ -3,6 +3,7 @@
 use super::super::guess;
 use super::super::value::shown;
 use crate::interfaces::diagnostic::{Diagnostic, Word};
+use crate::model::LinkName;
 use crate::router::rule::Action;
 use crate::router::settings::{Listen, Mode, Protocol};
 use ipnet::IpNet;
@@ -35,6 +36,14 @@ pub(in crate::config) fn switch(word: &Word) -> Result<bool, Diagnostic> {
         "0" | "no" | "false" | "off" => Ok(false),
         _ => Err(is_not(word, "`yes` or `no`")),
     }
+}
+
+/// A link whose name nft(8) takes as it stands: without quotes, and without a `*`, which would stand for any other letters.
+pub(in crate::config) fn link(word: &Word) -> Result<LinkName, Diagnostic> {
+    let link = parsed::<LinkName>(word)?;
+    let plain = |b: u8| b.is_ascii_alphanumeric() || b"_.-@".contains(&b);
+    let help = "letters, digits, `_`, `.`, `-` and `@`";
+    if word.value.bytes().all(plain) { Ok(link) } else { Err(is_not(word, "a link's name that nft takes").help(help)) }
 }
 
 fn one_of<T: Copy>(word: &Word, known: &[(&str, T)]) -> Result<T, Diagnostic> {

@@ -1,0 +1,32 @@
+//! `router [run] NAME`, and a router of uWSGI's options: the daemon in the foreground.
+
+use super::{load, prepare, uwsgi};
+use crate::cli::UwsgiRouter;
+use crate::model::RouterName;
+use crate::router::settings::Settings;
+use anyhow::{Result, bail};
+use std::path::Path;
+
+/// Runs a router of this host. Its device is there: `prepare` made it.
+pub(super) fn named(root: &Path, name: &RouterName) -> Result<()> {
+    let settings = load(root, name)?;
+    daemon(settings, Some(&|| load(root, name)), None)
+}
+
+/// Runs a router of uWSGI's options. Its device goes with it.
+pub(super) fn by_options(options: &UwsgiRouter) -> Result<()> {
+    let uwsgi::Wanted { name, settings, commands } = uwsgi::router(options)?;
+    prepare::open(&name, uwsgi::gate(&name, &settings))?;
+    let result = commands.run().and_then(|()| daemon(settings, None, None));
+    let cleaned = prepare::clean(&name, true);
+    result.and(cleaned)
+}
+
+/// The seam to `router::daemon::run`.
+fn daemon(
+    settings: Settings,
+    _reload: Option<&dyn Fn() -> Result<Settings>>,
+    _ready: Option<&dyn Fn() -> Result<()>>,
+) -> Result<()> {
+    bail!("this build has no router for {}", settings.device)
+}
