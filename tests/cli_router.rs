@@ -214,10 +214,10 @@ fn uwsgis_options_are_read_to_their_last_word() {
         assert_says(&said, "--tuntap-router-firewall-out:1:1: error: unknown action `allwo`");
         run(2, &["router", "emperor0", "--tuntap-router", "emperor0 /run/x.sock"]);
         run(2, &["router"]);
-        write("bad.ini", "[uwsgi]\ntuntap-device = uwsgi0 /run/x.sock\nexec-as-root = false\n");
-        let said = run(1, &["device", "--uwsgi", "/etc/bad.ini", "--", "touch", "/run/was-run"]);
-        assert_says(&said, "exec-as-root false: exit status: 1");
-        assert!(!Path::new("/run/was-run").exists());
-        assert!(!try_sh("ip link show dev uwsgi0").status.success(), "the device goes");
+        let said = run(78, &["device", "--tuntap-device", "uwsgi0", "--tuntap-device-rule", "up 1.2.3.4 5.6.7.8 deny"]);
+        assert_says(&said, "--tuntap-device:1:1: error: here should be the router's socket, too");
+        assert_says(&said, "--tuntap-device-rule:1:1: error: `up` is not `in` or `out`");
+        run(2, &["device", "app:tun0", "--", "true"]);
+        assert_says(&run(1, &["device", "app:tun0"]), "device.json");
     });
 }

@@ -64,3 +64,64 @@ fn routers_are_listed_by_their_files() {
     assert_eq!(names, ["a", "b"]);
     assert_eq!(config::list_routers(Path::new("/nonexistent")), []);
 }
+
+/// The keys and sections of a file, without their values.
+fn words_of(path: &str) -> Vec<String> {
+    let text = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(path)).unwrap();
+    let names = text.lines().filter(|line| !line.starts_with([' ', ';', '#'])).filter_map(|line| line.split_once(" ="));
+    names.map(|(name, _)| name.to_owned()).collect()
+}
+
+#[test]
+fn the_man_pages_have_every_key() {
+    let pages = [
+        ("share/man/systemd-netns-router.5", "tests/fixtures/router/all-keys/etc/systemd-netns/router/emperor0.conf"),
+        ("share/man/systemd-netns-tuntap.5", "tests/fixtures/config/tuntap-all-keys/etc/netns/web/network/tuntap"),
+    ];
+    for (page, file) in pages {
+        let page = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(page)).unwrap().to_lowercase();
+        let words = words_of(file);
+        assert!(words.len() > 9, "{file}");
+        for word in words {
+            assert!(page.contains(&word.to_lowercase()), "{word} of {file} is not in the page");
+        }
+    }
+}
+
+#[test]
+fn the_files_of_the_documentation_are_understood() {
+    let readme = include_str!("../README.md");
+    let root = Path::new(env!("CARGO_TARGET_TMPDIR")).join("config-router/readme");
+    let example = readme.split("<!-- example: no NIC at all -->").nth(1).unwrap().split("<!-- end -->").next().unwrap();
+    for file in example.split("<!-- file: ").skip(1) {
+        let (path, rest) = file.split_once(" -->\n```\n").unwrap();
+        let path = root.join(path.trim_start_matches('/'));
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, rest.split("```").next().unwrap()).unwrap();
+    }
+    let router = config::load_router(&root, &"emperor0".parse().unwrap(), &Root);
+    assert!(router.diagnostics.is_empty() && router.settings.is_some(), "{:#?}", router.diagnostics);
+    let loaded = config::load(&root, &"app".parse().unwrap(), &config::Nothing);
+    assert!(loaded.diagnostics.is_empty() && loaded.desired.is_some(), "{:#?}", loaded.diagnostics);
+}
+
+/// The pages of uWSGI's documentation that the configuration was taken from.
+#[test]
+fn the_configurations_of_uwsgis_documentation_are_understood() {
+    let fixtures = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/uwsgi");
+    let mut seen = 0;
+    for entry in fs::read_dir(fixtures).unwrap() {
+        let path = entry.unwrap().path();
+        let mut options = config::UwsgiOptions::default();
+        options.add_file(&systemd_netns::interfaces::files::OsFiles::new(), &path);
+        let is_device = fs::read_to_string(&path).unwrap().contains("tuntap-device");
+        let diagnostics = match is_device {
+            true => options.device().1,
+            false => options.router().1,
+        };
+        assert!(diagnostics.is_empty(), "{}: {diagnostics:#?}", path.display());
+        assert!(options.commands().len() >= 3, "{}", path.display());
+        seen += 1;
+    }
+    assert!(seen >= 4, "{seen}");
+}

@@ -4,14 +4,14 @@ use super::router::uwsgi::{self, Commands};
 use crate::apply::{apply, apply_all};
 use crate::cli::{Device, UwsgiDevice};
 use crate::config;
-use crate::kernel::{Kernel, Namespace, Wanted};
+use crate::kernel::{Kernel, Namespace};
 use crate::model::{DeviceInstance, Netns, Place};
 use crate::plan::{Op, Plan};
 use crate::router::settings::DeviceSettings;
 use crate::system::{device as attached, privileges};
 use anyhow::{Context, Result, bail};
 use std::ffi::OsString;
-use std::process::{Command, ExitStatus};
+use std::process::Command;
 use std::sync::mpsc;
 
 /// Does what was typed.
@@ -46,56 +46,44 @@ fn of_instance(instance: &DeviceInstance) -> Result<()> {
 
 /// Makes a device in the namespace that this runs in, and runs a command once the router has it. The device goes with it.
 fn by_options(options: &UwsgiDevice, command: &[OsString]) -> Result<()> {
-    let (mut settings, commands) = uwsgi::device(options)?;
+    let (settings, commands) = uwsgi::device(options)?;
     let place = Place::new(Netns::Host, settings.device);
     let plan = |op| Plan { ops: vec![op], notes: Vec::new() };
     apply(&mut Kernel::new(), &plan(Op::AddLink { place: place.clone(), kind: uwsgi::tun() }))?;
-    let result = hold_with(&mut settings, &place, &commands, command);
+    let result = hold_with(settings, commands, command.to_vec());
     for failed in apply_all(&mut Kernel::new(), &plan(Op::DeleteLink(place))) {
         log::warn!("{:#}, ignoring", anyhow::Error::from(failed));
     }
     result
 }
 
-fn hold_with(settings: &mut DeviceSettings, place: &Place, commands: &Commands, command: &[OsString]) -> Result<()> {
-    commands.run()?;
-    settings.addresses = addresses(place)?;
-    let Some((program, arguments)) = command.split_first() else {
-        return hold(settings, &mut || Ok(()), &mut || Ok(()));
-    };
-    // Whichever ends first: the command, or the hope of a router.
-    let (tell, told) = mpsc::channel::<Result<ExitStatus>>();
-    let settings = settings.clone();
-    std::thread::spawn({
-        let tell = tell.clone();
-        let (program, arguments) = (program.clone(), arguments.to_vec());
-        move || {
-            let mut once = Some(tell.clone());
-            let mut start = || {
-                let Some(tell) = once.take() else { return Ok(()) };
-                let mut child = Command::new(&program).args(&arguments).spawn();
-                let status = move || child.as_mut().map_or_else(|e| Err(std::io::Error::from(e.kind())), |c| c.wait());
+/// Holds a device; as with uWSGI the lines of `exec-as-root` run once it is connected, as they may use it, and then the command. What
+/// ends first is the end: the command, or the device.
+fn hold_with(settings: DeviceSettings, commands: Commands, command: Vec<OsString>) -> Result<()> {
+    let (tell, told) = mpsc::channel();
+    let mut first = Some((commands, command, tell.clone()));
+    std::thread::spawn(move || {
+        let mut attached = || {
+            if let Some((commands, command, tell)) = first.take() {
                 std::thread::spawn(move || {
-                    let mut status = status;
-                    tell.send(status().context("run the command"))
+                    let done = commands.run().and_then(|()| run(&command));
+                    // Without a command there is nothing to wait for but the device.
+                    if done.is_err() || !command.is_empty() { tell.send(done) } else { Ok(()) }
                 });
-                Ok(())
-            };
-            let held = hold(&settings, &mut || Ok(()), &mut start);
-            let _ = tell.send(held.and_then(|()| bail!("the device was let go")));
-        }
+            }
+            Ok(())
+        };
+        let held = hold(&settings, &mut || Ok(()), &mut attached);
+        tell.send(held)
     });
-    let status = told.recv().context("wait for the command")??;
-    if status.success() { Ok(()) } else { bail!("the command ended with {status}") }
+    told.recv().context("wait for the device")?
 }
 
-/// The addresses that the commands have given the device: they are announced.
-fn addresses(place: &Place) -> Result<Vec<ipnet::IpNet>> {
-    let wanted = Wanted { netns: [Netns::Host].into(), host_links: Some([place.link].into()), ..Wanted::default() };
-    let state = Kernel::new().observe(&wanted)?.state;
-    let host = state.netns.get(&Netns::Host).cloned().unwrap_or_default();
-    let told = host.addresses_of(place.link).iter().filter(|address| !address.is_ipv6_link_local());
-    Ok(told.map(|address| address.local).collect())
+fn run(command: &[OsString]) -> Result<()> {
+    let Some((program, arguments)) = command.split_first() else { return Ok(()) };
+    let status = Command::new(program).args(arguments).status();
+    let status = status.with_context(|| format!("run {}", program.to_string_lossy()))?;
+    if status.success() { Ok(()) } else { bail!("the command ended with {status}") }
 }
 
 /// The seam to `router::device::run`: opens the device in the namespace of the calling thread and holds it. `opened` is called when the

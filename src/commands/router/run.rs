@@ -17,12 +17,13 @@ pub(super) fn named(root: &Path, name: &RouterName) -> Result<()> {
 pub(super) fn by_options(options: &UwsgiRouter) -> Result<()> {
     let uwsgi::Wanted { name, settings, commands } = uwsgi::router(options)?;
     prepare::open(&name, uwsgi::gate(&name, &settings))?;
-    let result = commands.run().and_then(|()| daemon(settings, None, None));
+    let result = daemon(settings, None, Some(&|| commands.run()));
     let cleaned = prepare::clean(&name, true);
     result.and(cleaned)
 }
 
-/// The seam to `router::daemon::run`.
+/// The seam to `router::daemon::run`. `reload` reads the settings again, `ready` is called when the device is there and before a peer is let
+/// in. Where uWSGI's options are all there is, the device is gone when this returns.
 fn daemon(
     settings: Settings,
     _reload: Option<&dyn Fn() -> Result<Settings>>,
