@@ -9,10 +9,10 @@
 //! | module | is | knows |
 //! |---|---|---|
 //! | [`settings`] | what a router is told: values | `model` |
-//! | [`rule`] | firewall rules: text, value, match | – |
 //! | [`packet`] | checked views of IP packets, Ethernet frames and virtio-net headers | – |
+//! | [`rule`] | firewall rules: text, value, match | `packet` |
 //! | [`segment`] | super-packets into packets: checksums and segmentation where no kernel does it | `packet` |
-//! | [`uwsgi`] | uWSGI's frames and rule blocks, byte by byte | `rule` |
+//! | [`uwsgi`] | uWSGI's frames, rule blocks and option texts | `rule`, `settings`, `model` |
 //! | [`switch`] | the deciding core: events and time in, verdicts out | the above |
 //! | [`hello`] | what our device says to our router | `rule` |
 //! | [`daemon`] | the loop around the core: descriptors, sockets, clock, signals | everything |

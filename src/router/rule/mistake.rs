@@ -96,6 +96,15 @@ impl<'a> Words<'a> {
         let end = self.end();
         self.next().ok_or_else(|| Mistake::new(end, format!("{what} is missing")))
     }
+
+    /// That no word is left.
+    ///
+    /// # Errors
+    /// When there is one.
+    pub fn finish(&mut self) -> Result<(), Mistake> {
+        let unknown = |word: Word<'_>| Mistake::new(word, "nothing may follow here");
+        self.next().map_or(Ok(()), |word| Err(unknown(word)))
+    }
 }
 
 impl<'a> Iterator for Words<'a> {

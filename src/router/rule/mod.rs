@@ -33,6 +33,7 @@ mod state;
 mod value;
 
 pub use mistake::{Mistake, Word, Words};
+pub(in crate::router) use parse::{network, shown};
 pub use state::{ChainState, Counter, Verdict};
 pub use value::{Network, PortRange, Ports, Rate, Unit};
 
