@@ -294,6 +294,10 @@ fn configure(
             draft.run(&link.place, stanza, Phase::PostUp);
         }
     }
+    if link.device.is_some() {
+        // A link that was made anew is not the one that was attached.
+        draft.attach(&link.place, link.device.as_ref(), was.and_then(|w| w.device.as_ref()));
+    }
 }
 
 /// Ends what the link's stanzas of `before` had running, and runs their commands but for the stanzas that are the `same`.
@@ -306,6 +310,9 @@ fn end_former(
 ) {
     let keeps = |dhcp: &Dhcp| link.dhcp().any(|d| d == dhcp);
     let Some(before) = before else { return };
+    if link.device.is_none() {
+        draft.attach(&link.place, None, before.device.as_ref());
+    }
     if fresh {
         for dhcp in before.dhcp().filter(|dhcp| !keeps(dhcp)) {
             draft.stop_dhcp(&link.place, dhcp);

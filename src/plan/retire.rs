@@ -20,7 +20,7 @@ pub(super) fn retire_unwanted(draft: &mut Draft, owned: &Owned, desired: &Desire
     }
 }
 
-/// `pre-down`, the client's end, then `post-down`, stanza by stanza. Commands of the latter find the link down, as ifdown leaves it.
+/// `pre-down`, the client's end, then `post-down`, stanza by stanza; the device's end last. Commands of the latter find the link down, as ifdown leaves it.
 pub(super) fn down_commands(draft: &mut Draft, link: &DesiredLink) {
     for stanza in &link.stanzas {
         draft.run(&link.place, stanza, Phase::PreDown);
@@ -36,6 +36,8 @@ pub(super) fn down_commands(draft: &mut Draft, link: &DesiredLink) {
         }
         draft.run(&link.place, stanza, Phase::PostDown);
     }
+    // After the commands of this link, which may still need the network; those of others come before by their order.
+    draft.attach(&link.place, None, link.device.as_ref());
 }
 
 /// Deletes a link that this program made, unless it went with its other end.

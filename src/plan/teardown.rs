@@ -21,8 +21,9 @@ pub fn teardown(current: State, owned: &Owned) -> Plan {
         if there(&draft, &link.place) {
             down_commands(&mut draft, link);
         } else {
-            // Clients hold a namespace alive whose name is gone.
+            // Clients and devices hold a namespace alive whose name is gone.
             link.dhcp().for_each(|dhcp| draft.stop_dhcp(&link.place, dhcp));
+            draft.attach(&link.place, None, link.device.as_ref());
         }
     }
     if has_all {

@@ -70,7 +70,10 @@ pub fn run(settings: &DeviceSettings, run: &mut Run<'_>) -> Result<()> {
 }
 
 /// Connects to a router's socket.
-pub(super) fn connect(router: &Listen) -> Result<UnixStream> {
+///
+/// # Errors
+/// When nobody listens there.
+pub fn connect(router: &Listen) -> Result<UnixStream> {
     match router {
         Listen::Tcp(address) => {
             let stream = std::net::TcpStream::connect_timeout(address, PATIENCE)

@@ -4,8 +4,8 @@ use super::rule::Chain;
 use crate::model::{LinkName, NetnsName};
 use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
-use std::net::SocketAddr;
-use std::path::PathBuf;
+
+pub use crate::model::{DeviceMode as Mode, DeviceProtocol as Protocol, Listen};
 
 /// A router: `/etc/systemd-netns/router/NAME.conf`, or uWSGI's options.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -37,26 +37,6 @@ pub struct Settings {
     pub limits: Limits,
     /// uWSGI's `tuntap-use-credentials`: framed peers begin with their credentials.
     pub credentials: bool,
-}
-
-/// What a device carries.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Mode {
-    /// IP packets.
-    Tun,
-    /// Ethernet frames.
-    Tap,
-}
-
-/// A listening socket.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Listen {
-    /// A unix stream socket, `@NAME` for an abstract one.
-    Unix(PathBuf),
-    /// A TCP socket. Who connects there is nobody by name: only rules for anybody admit it.
-    Tcp(SocketAddr),
 }
 
 /// Masquerading of what peers send.
@@ -142,14 +122,4 @@ pub struct DeviceSettings {
     pub chain_in: Chain,
     /// uWSGI's `tuntap-use-credentials`.
     pub credentials: bool,
-}
-
-/// How a router is spoken to.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Protocol {
-    /// The descriptor is passed.
-    Descriptor,
-    /// uWSGI's frames.
-    Uwsgi,
 }

@@ -108,6 +108,20 @@ impl Manager {
         })
     }
 
+    /// Whether a unit that is being stopped is to be started again.
+    ///
+    /// # Errors
+    /// When the manager refuses to say.
+    pub fn is_restarting(&self, unit: &str) -> Result<bool> {
+        let value = self.value(unit, "Job")?;
+        let Ok((number, path)) = <(u32, OwnedObjectPath)>::try_from(value) else { return Ok(false) };
+        if number == 0 {
+            return Ok(false);
+        }
+        let kind = String::try_from(self.get(path, "org.freedesktop.systemd1.Job", "JobType")?);
+        Ok(kind.is_ok_and(|kind| kind.contains("restart")))
+    }
+
     fn wait(&self, unit: &str, done: impl Fn(Active) -> bool) -> Result<Active> {
         let start = Instant::now();
         loop {
@@ -136,9 +150,13 @@ impl Manager {
     fn value(&self, unit: &str, name: &str) -> Result<OwnedValue> {
         let reply = self.call("LoadUnit", &unit).with_context(|| format!("ask for {unit}"))?;
         let path: OwnedObjectPath = reply.body().deserialize().context("read the manager's answer")?;
-        let (properties, which) = (Some("org.freedesktop.DBus.Properties"), (UNIT, name));
+        self.get(path, UNIT, name).with_context(|| format!("ask for {name} of {unit}"))
+    }
+
+    fn get(&self, path: OwnedObjectPath, interface: &str, name: &str) -> Result<OwnedValue> {
+        let (properties, which) = (Some("org.freedesktop.DBus.Properties"), (interface, name));
         let get = self.bus.call_method(Some(BUS), path, properties, "Get", &which);
-        let reply = self.runtime.block_on(get).with_context(|| format!("ask for {name} of {unit}"))?;
+        let reply = self.runtime.block_on(get)?;
         reply.body().deserialize().context("read the manager's answer")
     }
 
