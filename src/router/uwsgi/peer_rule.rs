@@ -85,6 +85,8 @@ impl std::error::Error for BadRule {}
 pub enum Inexpressible {
     /// Addresses of IPv6.
     Ipv6,
+    /// A network that begins with 0.0.0.0 and is not everything: an address of zero means any.
+    Zero,
     /// Protocol, ports, rate or log.
     Option,
     /// More rules than fit a frame.
@@ -95,6 +97,7 @@ impl fmt::Display for Inexpressible {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Ipv6 => f.write_str("uWSGI's rules know no IPv6"),
+            Self::Zero => f.write_str("uWSGI's rules take 0.0.0.0 for any address"),
             Self::Option => f.write_str("uWSGI's rules know addresses only"),
             Self::Number(number) => write!(f, "{number} rules do not fit uWSGI's block"),
         }
@@ -198,6 +201,9 @@ fn decode_network(address: u32, mask: u32) -> Result<Network, BadRule> {
 fn encode_network(network: Network) -> Result<[u8; 8], Inexpressible> {
     let (address, mask) = match network.net() {
         None => (0, 0),
+        Some(IpNet::V4(net)) if net.network().is_unspecified() && net.prefix_len() > 0 => {
+            return Err(Inexpressible::Zero);
+        }
         Some(IpNet::V4(net)) => (net.network().to_bits(), net.netmask().to_bits()),
         Some(IpNet::V6(_)) => return Err(Inexpressible::Ipv6),
     };

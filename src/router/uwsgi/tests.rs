@@ -142,6 +142,7 @@ fn only_addresses_fit_uwsgis_rules() {
     assert_eq!(rule("deny proto tcp"), Err(Inexpressible::Option));
     let v6 = rule("deny any 2001:db8::/32").unwrap();
     assert_eq!(encode_rules(&[v6]), Err(Inexpressible::Ipv6));
+    assert_eq!(encode_rules(&[rule("deny any 0.0.0.0/5").unwrap()]), Err(Inexpressible::Zero));
     let one = rule("deny").unwrap();
     assert_eq!(encode_rules(&vec![one.clone(); 2731]), Err(Inexpressible::Number(2731)));
     assert_eq!(encode_rules(&vec![one; 2730]).unwrap().len(), 4 + 2730 * 24);
