@@ -6,15 +6,16 @@
 
 use super::ini;
 use super::report::Report;
-use super::router::{firewall, value};
-use super::section::words;
+use super::router::firewall;
 use super::value::shown;
 use crate::interfaces::diagnostic::{Diagnostic, Source, Span, Word};
 use crate::interfaces::{Files, MAX_FILE};
-use crate::model::LinkName;
-use crate::router::rule::{Action, Chain};
+use crate::router;
+use crate::router::rule::{Action, Chain, Mistake};
 use crate::router::settings::{DeviceSettings, Limits, Listen, Mode, Protocol, Settings};
+use crate::router::uwsgi::{DeviceOption, PeerAction, PeerChains, PeerRule, RouterOption, credentials, listen};
 use std::path::Path;
+use std::str::FromStr;
 use std::sync::Arc;
 
 /// uWSGI's devices have the MTU that the kernel gives them.
@@ -107,32 +108,20 @@ impl UwsgiOptions {
     /// The router that they ask for; none if there is an error among what there is to say.
     pub fn router(&self) -> (Option<Settings>, Vec<Diagnostic>) {
         let mut report = self.report();
-        let parts = self.only(ROUTER, "such as `emperor0 /run/tuntap.socket`", &mut report).map(words);
-        let parts = parts.as_deref().unwrap_or_default();
-        let device = parts.first().and_then(|word| report.take(value::link(word)));
-        let listen = parts.get(1).and_then(|word| report.take(socket(word)));
-        if let Some(device) = parts.first().filter(|_| parts.len() == 1) {
-            report
-                .push(Diagnostic::error(&device.span, "here should be a socket, too").help("`DEVICE SOCKET [STATS]`"));
+        let option = self.only::<RouterOption>(ROUTER, "such as `emperor0 /run/tuntap.socket`", &mut report);
+        let gateway = option.iter().filter(|(_, option)| option.gateway.is_some()).map(|(word, _)| *word);
+        for word in gateway.chain(self.of(ROUTE)) {
+            report.push(no_gateways(word));
         }
-        for gateway in parts.get(3).into_iter().chain(self.of(ROUTE)) {
-            let help = "join routers by a routing tunnel, or by the host's own routes";
-            let message = "gateways between routers by UDP are not supported: anybody may send to them";
-            report.push(Diagnostic::error(&gateway.span, message).help(help));
-        }
-        if let Some(more) = parts.get(4) {
-            report.push(value::is_not(more, "a part of this option"));
-        }
-        let stats = parts.get(2).into_iter().chain(self.of(STATS));
-        let statistics = stats.filter_map(|word| report.take(socket(word))).collect();
+        let stats: Vec<Listen> = self.of(STATS).filter_map(|word| report.take(socket(word))).collect();
         let (chain_in, chain_out) = (self.chain(FIREWALL_IN, &mut report), self.chain(FIREWALL_OUT, &mut report));
-        let settings = device.zip(listen).map(|(device, listen)| Settings {
-            device,
+        let settings = option.map(|(_, option)| Settings {
+            device: option.device,
             mode: Mode::Tun,
             mtu: MTU,
             addresses: Vec::new(),
-            listen: vec![listen],
-            statistics,
+            listen: vec![option.socket],
+            statistics: option.statistics.into_iter().chain(stats).collect(),
             nat: None,
             forwarding: false,
             chain_out,
@@ -147,18 +136,22 @@ impl UwsgiOptions {
     /// The device that they ask for; none if there is an error among what there is to say. Its addresses are not told here.
     pub fn device(&self) -> (Option<DeviceSettings>, Vec<Diagnostic>) {
         let mut report = self.report();
-        let parts = self.only(DEVICE, "such as `uwsgi0 /run/tuntap.socket`", &mut report).map(words);
-        let parts = parts.as_deref().unwrap_or_default();
-        let device: Option<LinkName> = parts.first().and_then(|word| report.take(value::link(word)));
-        let router = parts.get(1).and_then(|word| report.take(socket(word)));
-        if let Some(device) = parts.first().filter(|_| parts.len() == 1) {
-            report.push(Diagnostic::error(&device.span, "here should be the router's socket, too"));
+        let option = self.only::<DeviceOption>(DEVICE, "such as `uwsgi0 /run/tuntap.socket`", &mut report);
+        if let Some((word, _)) = option.as_ref().filter(|(_, option)| option.socket.is_none()) {
+            let help = "a device without a router is made by `ip tuntap add`";
+            report.push(Diagnostic::error(&word.span, "the router's socket is missing").help(help));
         }
-        let (mut chain_in, mut chain_out) = (Chain::default(), Chain::default());
-        for (direction, rule) in self.of(DEVICE_RULE).filter_map(|word| report.take(device_rule(word))) {
-            if direction { chain_out.rules.push(rule) } else { chain_in.rules.push(rule) }
+        let mut rules = Vec::new();
+        for word in self.of(DEVICE_RULE) {
+            match report.take(firewall::parsed::<PeerRule>(word)) {
+                Some(rule) if matches!(rule.action, PeerAction::Gateway(_)) => report.push(no_gateways(word)),
+                rule => rules.extend(rule),
+            }
         }
-        let settings = device.zip(router).map(|(device, router)| DeviceSettings {
+        let PeerChains { into, out, .. } = PeerChains::new(&rules);
+        let credentials = self.credentials(&mut report);
+        let settings = option.and_then(|(_, option)| Some((option.device, option.socket?)));
+        let settings = settings.map(|(device, router)| DeviceSettings {
             device,
             mode: Mode::Tun,
             router,
@@ -166,9 +159,9 @@ impl UwsgiOptions {
             protocol: Protocol::Uwsgi,
             addresses: Vec::new(),
             mtu: MTU,
-            chain_out,
-            chain_in,
-            credentials: self.credentials(&mut report),
+            chain_out: out,
+            chain_in: into,
+            credentials,
         });
         (settings.filter(|_| !report.has_errors()), report.finish(&[]))
     }
@@ -179,77 +172,45 @@ impl UwsgiOptions {
         report
     }
 
-    /// An option that is there once.
-    fn only<'a>(&'a self, name: &'a str, help: &str, report: &mut Report) -> Option<&'a Word> {
+    /// An option that is there once, with its place.
+    fn only<'a, T: FromStr<Err = Mistake>>(
+        &'a self,
+        name: &'a str,
+        help: &str,
+        report: &mut Report,
+    ) -> Option<(&'a Word, T)> {
         let mut all = self.of(name);
-        let first = all.next();
-        if first.is_none() {
+        let Some(first) = all.next() else {
             report.push(Diagnostic::error_without_place(format!("`{name}` is missing")).help(help));
-        }
+            return None;
+        };
         for more in all {
             let message = format!("`{name}` is there twice");
             report.push(Diagnostic::error(&more.span, message).help("one process has one; run another beside it"));
         }
-        first.filter(|word| !word.value.is_empty()).or_else(|| {
-            report.push(Diagnostic::error(&first?.span, format!("`{name}` has no value")).help(help));
-            None
-        })
+        Some((first, report.take(firewall::parsed(first))?))
     }
 
     /// First match, and what no rule means passes.
     fn chain(&self, name: &str, report: &mut Report) -> Chain {
-        let rules = self.of(name).filter_map(|line| report.take(firewall::rule(line))).collect();
+        let rules = self.of(name).filter_map(|line| report.take(firewall::parsed(line))).collect();
         Chain { rules, policy: Action::Allow }
     }
 
     fn credentials(&self, report: &mut Report) -> bool {
-        let mut given = false;
-        for word in self.of(CREDENTIALS) {
-            given = !["false", "no", "off", "0"].contains(&word.value.as_str());
-            if given && !["", "true", "yes", "on", "1"].contains(&word.value.as_str()) {
-                let message = format!("`{}` would be a function of a plugin of uWSGI's", shown(&word.value));
-                let help = "which user has which address is said by sections `[Admit …]` of systemd-netns-router(5)";
-                report.push(Diagnostic::error(&word.span, message).help(help));
-            }
-        }
-        given
+        let read = |word: &Word| credentials(&word.value).map_err(|mistake| firewall::marked(word, mistake));
+        self.of(CREDENTIALS).filter_map(|word| report.take(read(word))).last().unwrap_or(false)
     }
 }
 
-/// uWSGI's socket: a path, which may begin where the program was started, `@NAME`, or `[ADDRESS]:PORT`.
 fn socket(word: &Word) -> Result<Listen, Diagnostic> {
-    match word.value.strip_prefix(':') {
-        Some(port) => value::listen(&Word { value: format!("0.0.0.0:{port}"), span: word.span.clone() }),
-        None => value::listen(word),
-    }
+    let part = router::rule::Word { at: 0, text: &word.value };
+    listen(part).map_err(|mistake| firewall::marked(word, mistake))
 }
 
-/// `DIRECTION SRC DST ACTION`: whether it is for what leaves, and the rule.
-fn device_rule(line: &Word) -> Result<(bool, crate::router::rule::Rule), Diagnostic> {
-    let help = "`in|out SRC DST allow|deny`";
-    let parts = words(line);
-    let [direction, source, destination, action, rest @ ..] = parts.as_slice() else {
-        return Err(Diagnostic::error(&line.span, "this is no whole rule").help(help));
-    };
-    let out = match direction.as_str() {
-        "out" => true,
-        "in" => false,
-        _ => return Err(value::is_not(direction, "`in` or `out`").help(help)),
-    };
-    if let ("gateway" | "route", _) | (_, Some(_)) = (action.as_str(), rest.first()) {
-        return Err(Diagnostic::error(&action.span, "gateways between routers by UDP are not supported"));
-    }
-    for part in [source, destination, action] {
-        let is_action = std::ptr::eq(part, action);
-        let text = if is_action { part.value.clone() } else { format!("allow {0} {0}", part.value) };
-        if text.parse::<crate::router::rule::Rule>().is_err() {
-            let what = if is_action { "`allow` or `deny`" } else { "an address, or one with a prefix length" };
-            return Err(value::is_not(part, what).help(help));
-        }
-    }
-    let text = format!("{} {} {}", action.value, source.value, destination.value);
-    let rule = text.parse().map_err(|mistake| Diagnostic::error(&line.span, format!("{mistake}")))?;
-    Ok((out, rule))
+fn no_gateways(word: &Word) -> Diagnostic {
+    let message = "gateways between routers by UDP are not supported: anybody may send to them";
+    Diagnostic::error(&word.span, message).help("join the hosts by a routing tunnel, or by routes of their own")
 }
 
 #[cfg(test)]
@@ -322,7 +283,7 @@ tuntap-router = nothing
         let (settings, diagnostics) = options.router();
         assert!(settings.is_none());
         let said = said(&diagnostics).join("\n");
-        assert!(said.contains("/u.ini:2:17: error: here should be a socket, too"), "{said}");
+        assert!(said.contains("/u.ini:2:19: error: the socket is missing"), "{said}");
         assert!(said.contains("/u.ini:3:29: error: unknown action `allwo`"), "{said}");
         assert!(said.contains("--tuntap-router-route:1:1: error: gateways between routers"), "{said}");
         for rule in [

@@ -22,7 +22,7 @@ pub struct Gate {
     pub addresses: Vec<IpNet>,
     /// Settings of the host, in the order in which they are made.
     pub sysctls: Vec<(Sysctl, String)>,
-    /// Settings that others of these change along, by their prefix and last part: `…/all/forwarding` does so to those of all links.
+    /// Settings that are not made but change along: `…/all/forwarding` writes those of all links. They are put back with the others.
     pub along: Vec<Sysctl>,
     /// What is in its table of nft(8); there is none if not said.
     pub table: Option<String>,
