@@ -244,6 +244,9 @@ pub struct UwsgiDevice {
     /// Device and the router's socket
     #[arg(long, value_name = "DEVICE SOCKET", help_heading = "uWSGI's options")]
     pub tuntap_device: Vec<String>,
+    /// Pass the device to the router, which is one of this program, rather than frame packets as uWSGI does
+    #[arg(long)]
+    pub pass: bool,
     /// A rule that the router is sent
     #[arg(long, value_name = "DIRECTION SRC DST ACTION", help_heading = "uWSGI's options")]
     pub tuntap_device_rule: Vec<String>,

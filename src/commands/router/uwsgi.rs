@@ -6,7 +6,7 @@ use crate::commands::Mistakes;
 use crate::config::UwsgiOptions;
 use crate::interfaces::files::OsFiles;
 use crate::model::{Gate, Kind, LinkOptions, LinkValue, RouterName, Virtual, VirtualKind};
-use crate::router::settings::{DeviceSettings, Settings};
+use crate::router::settings::{DeviceSettings, Protocol, Settings};
 use anyhow::{Context, Result, bail};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -61,7 +61,10 @@ pub(in crate::commands) fn device(typed: &UwsgiDevice) -> Result<(DeviceSettings
     let lists = [("tuntap-device", &typed.tuntap_device), ("tuntap-device-rule", &typed.tuntap_device_rule)];
     add(&mut options, &lists, typed.tuntap_use_credentials.as_deref());
     let (settings, diagnostics) = options.device();
-    let settings = judge(settings, &diagnostics)?;
+    let mut settings = judge(settings, &diagnostics)?;
+    if typed.pass {
+        settings.protocol = Protocol::Descriptor;
+    }
     say_ignored(&options);
     Ok((settings, Commands(options.commands())))
 }
