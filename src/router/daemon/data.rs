@@ -3,7 +3,7 @@
 
 use super::frames::Framed;
 use super::port::Way;
-use crate::kernel::tun::{Buffer, Device, Engine, Event, Token};
+use crate::kernel::tun::{self as kernel, Buffer, Device, Engine, Event, Token};
 use crate::router::packet::{Frame, Packet, VnetHeader};
 use crate::router::segment;
 use crate::router::settings::{Mode, Settings};
@@ -100,7 +100,12 @@ impl Handle {
 ///
 /// # Errors
 /// When the kernel refuses a descriptor.
-pub fn start(settings: Arc<Settings>, device: Device, told: mpsc::Sender<Told>) -> Result<Handle> {
+pub fn start(
+    settings: Arc<Settings>,
+    device: Device,
+    way: Option<kernel::Way>,
+    told: mpsc::Sender<Told>,
+) -> Result<Handle> {
     let waker =
         EventFd::from_flags(nix::sys::eventfd::EfdFlags::EFD_NONBLOCK | nix::sys::eventfd::EfdFlags::EFD_CLOEXEC)
             .context("make an eventfd")?;
@@ -112,7 +117,9 @@ pub fn start(settings: Arc<Settings>, device: Device, told: mpsc::Sender<Told>) 
         .name("packets".into())
         .spawn(move || {
             // The engine belongs to the thread that makes it.
-            let data = Data::new(settings, device, waker, inbox, told.clone());
+            let engine = way.map_or_else(Engine::new, Engine::with);
+            let data = engine.map_err(anyhow::Error::from);
+            let data = data.and_then(|engine| Data::new(settings, engine, device, waker, inbox, told.clone()));
             let _ = ready.send(data.as_ref().map(|data| data.engine.way().as_str()).map_err(|e| format!("{e:#}")));
             if let Ok(mut data) = data {
                 let end = data.run().map_or_else(|e| format!("{e:#}"), |()| String::new());
@@ -147,12 +154,12 @@ struct Data {
 impl Data {
     fn new(
         settings: Arc<Settings>,
+        mut engine: Engine,
         device: Device,
         waker: Arc<EventFd>,
         inbox: Receiver<Command>,
         told: mpsc::Sender<Told>,
     ) -> Result<Self> {
-        let mut engine = Engine::new()?;
         let headers = device.features().headers;
         engine.add_device(token(DEVICE), device.into_fd())?;
         let socket = waker.as_fd().try_clone_to_owned().context("watch the eventfd")?;
