@@ -1,6 +1,8 @@
 //! The thread that packets go through. It owns the core, the engine and everything that packets are written to; all else asks it by
 //! [`Command`] and never holds it up.
 
+mod too_big;
+
 use super::frames::Framed;
 use super::port::Way;
 use crate::kernel::tun::{self as kernel, Buffer, Device, Engine, Event, Token};
@@ -371,11 +373,11 @@ impl Data {
             return;
         }
         self.switch.passed(to, packet.len(), now);
-        self.put(to, header, packet, later);
+        self.put(to, header, packet, now, later);
     }
 
     /// Hands a packet to what a port is.
-    fn put(&mut self, to: PortId, header: &VnetHeader, packet: &[u8], later: &mut Vec<Event>) {
+    fn put(&mut self, to: PortId, header: &VnetHeader, packet: &[u8], now: Nanos, later: &mut Vec<Event>) {
         let Some(Some(way)) = self.ways.get_mut(to.0 as usize) else { return };
         if way.headers {
             match self.engine.copy([&header.to_bytes(), packet]) {
@@ -402,6 +404,12 @@ impl Data {
         }
         if let Err(reason) = cut {
             self.switch.failed(to, reason, 1);
+            // An answer is never answered, so this ends.
+            if reason == Reason::TooBig
+                && let Some((port, answer)) = self.too_big(packet)
+            {
+                self.send(port, &VnetHeader::default(), &answer, now, later);
+            }
         }
     }
 
@@ -547,7 +555,7 @@ impl Data {
             }
             let Some((header, packet)) = way.queue.pop() else { return };
             self.switch.passed(port, packet.len(), now);
-            self.put(port, &header, &packet, later);
+            self.put(port, &header, &packet, now, later);
         }
     }
 
