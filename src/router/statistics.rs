@@ -3,20 +3,25 @@
 use super::daemon::Status;
 use super::rule::Counter;
 use super::switch::{Counters, PeerStatus, Reason};
+use super::uwsgi::PeerStatistics;
 use crate::model::LinkName;
 use serde_json::{Map, Value, json as value};
 use std::fmt::Write;
-use std::net::IpAddr;
 
-/// uWSGI's JSON: an object with the router's name and its peers; `addr`, `addr_32`, `uid`, `gid`, `pid`, `tx`, `rx`, `dropped` are
-/// uWSGI's, all else is ours.
+/// uWSGI's JSON ([`Statistics`](super::uwsgi::Statistics) has its keys), with more of ours: bytes of packets are `tx` and `rx`.
 pub fn json(device: LinkName, status: &Status) -> String {
     let chain = |rules: &[(String, Counter)]| {
         let rule = |(text, counted): &(String, Counter)| value!({ "rule": text, "packets": counted.packets, "bytes": counted.bytes });
         rules.iter().map(rule).collect::<Vec<_>>()
     };
     let [out, to] = &status.rules;
+    let cwd = std::env::current_dir().unwrap_or_default();
     let whole = value!({
+        "version": env!("CARGO_PKG_VERSION"),
+        "pid": std::process::id(),
+        "uid": nix::unistd::Uid::current().as_raw(),
+        "gid": nix::unistd::Gid::current().as_raw(),
+        "cwd": cwd.to_string_lossy(),
         "router": device.as_str(),
         "way": status.way,
         "device": counted(&status.device),
@@ -27,17 +32,14 @@ pub fn json(device: LinkName, status: &Status) -> String {
 }
 
 fn one(peer: &PeerStatus, now: super::Nanos) -> Value {
-    let first = peer.addresses.iter().find_map(|address| match address {
-        IpAddr::V4(address) => Some(*address),
-        IpAddr::V6(_) => None,
-    });
+    let first = peer.addresses.iter().find(|address| address.is_ipv4()).or(peer.addresses.first());
+    let theirs = PeerStatistics::new(first.copied());
     let who = peer.identity.credentials;
     let counters = &peer.counters;
     value!({
         "peer": peer.port,
-        "addr": first.map_or_else(|| "0.0.0.0".to_owned(), |address| address.to_string()),
-        // In network byte order, as a little-endian number: that is what uWSGI prints.
-        "addr_32": first.map_or(0, |address| u32::from_ne_bytes(address.octets())),
+        "addr": theirs.addr,
+        "addr_32": theirs.addr_32,
         "addresses": peer.addresses,
         "uid": who.map_or(0, |who| who.uid),
         "gid": who.map_or(0, |who| who.gid),
@@ -45,8 +47,8 @@ fn one(peer: &PeerStatus, now: super::Nanos) -> Value {
         "netns": peer.identity.netns,
         "transport": peer.transport,
         "since": now.saturating_sub(peer.since) / 1_000_000_000,
-        "tx": counters.in_packets.get(),
-        "rx": counters.out_packets.get(),
+        "tx": counters.in_bytes.get(),
+        "rx": counters.out_bytes.get(),
         "dropped": counters.dropped_in_all(),
         "counters": counted(counters),
     })

@@ -2,10 +2,15 @@
 
 use super::{load, prepare, uwsgi};
 use crate::cli::UwsgiRouter;
+use crate::commands::Mistakes;
+use crate::kernel::tun::Way;
 use crate::model::RouterName;
 use crate::router::{self, settings::Settings};
 use anyhow::Result;
 use std::path::Path;
+
+/// The variable that names a way to the kernel.
+const WAY: &str = "SYSTEMD_NETNS_WAY";
 
 /// Runs a router of this host. Its device is there: `prepare` made it.
 pub(super) fn named(root: &Path, name: &RouterName) -> Result<()> {
@@ -29,5 +34,11 @@ fn daemon(
     reload: Option<&dyn Fn() -> Result<Settings>>,
     ready: Option<&dyn Fn() -> Result<()>>,
 ) -> Result<()> {
-    router::daemon::run(settings, &router::daemon::Run { reload, ready })
+    router::daemon::run(settings, &router::daemon::Run { reload, ready, way: way()? })
+}
+
+/// The way to the kernel that the environment asks for, to compare them or to go without one.
+fn way() -> Result<Option<Way>> {
+    let wanted = std::env::var(WAY).ok().filter(|word| !word.is_empty());
+    wanted.map(|word| word.parse().map_err(|why| Mistakes::one(format!("{WAY}: {why}")).into())).transpose()
 }

@@ -7,7 +7,7 @@
 mod engine;
 mod open;
 
-pub use engine::{Buffer, Engine, Event, Token};
+pub use engine::{Buffer, Engine, Event, Token, Way};
 pub use open::{Device, Features, is_in};
 
 use super::error::Error;

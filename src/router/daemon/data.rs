@@ -1,9 +1,11 @@
 //! The thread that packets go through. It owns the core, the engine and everything that packets are written to; all else asks it by
 //! [`Command`] and never holds it up.
 
+mod too_big;
+
 use super::frames::Framed;
 use super::port::Way;
-use crate::kernel::tun::{Buffer, Device, Engine, Event, Token};
+use crate::kernel::tun::{self as kernel, Buffer, Device, Engine, Event, Token};
 use crate::router::packet::{Frame, Packet, VnetHeader};
 use crate::router::segment;
 use crate::router::settings::{Mode, Settings};
@@ -100,7 +102,12 @@ impl Handle {
 ///
 /// # Errors
 /// When the kernel refuses a descriptor.
-pub fn start(settings: Arc<Settings>, device: Device, told: mpsc::Sender<Told>) -> Result<Handle> {
+pub fn start(
+    settings: Arc<Settings>,
+    device: Device,
+    way: Option<kernel::Way>,
+    told: mpsc::Sender<Told>,
+) -> Result<Handle> {
     let waker =
         EventFd::from_flags(nix::sys::eventfd::EfdFlags::EFD_NONBLOCK | nix::sys::eventfd::EfdFlags::EFD_CLOEXEC)
             .context("make an eventfd")?;
@@ -112,7 +119,9 @@ pub fn start(settings: Arc<Settings>, device: Device, told: mpsc::Sender<Told>) 
         .name("packets".into())
         .spawn(move || {
             // The engine belongs to the thread that makes it.
-            let data = Data::new(settings, device, waker, inbox, told.clone());
+            let engine = way.map_or_else(Engine::new, Engine::with);
+            let data = engine.map_err(anyhow::Error::from);
+            let data = data.and_then(|engine| Data::new(settings, engine, device, waker, inbox, told.clone()));
             let _ = ready.send(data.as_ref().map(|data| data.engine.way().as_str()).map_err(|e| format!("{e:#}")));
             if let Ok(mut data) = data {
                 let end = data.run().map_or_else(|e| format!("{e:#}"), |()| String::new());
@@ -147,12 +156,12 @@ struct Data {
 impl Data {
     fn new(
         settings: Arc<Settings>,
+        mut engine: Engine,
         device: Device,
         waker: Arc<EventFd>,
         inbox: Receiver<Command>,
         told: mpsc::Sender<Told>,
     ) -> Result<Self> {
-        let mut engine = Engine::new()?;
         let headers = device.features().headers;
         engine.add_device(token(DEVICE), device.into_fd())?;
         let socket = waker.as_fd().try_clone_to_owned().context("watch the eventfd")?;
@@ -364,11 +373,11 @@ impl Data {
             return;
         }
         self.switch.passed(to, packet.len(), now);
-        self.put(to, header, packet, later);
+        self.put(to, header, packet, now, later);
     }
 
     /// Hands a packet to what a port is.
-    fn put(&mut self, to: PortId, header: &VnetHeader, packet: &[u8], later: &mut Vec<Event>) {
+    fn put(&mut self, to: PortId, header: &VnetHeader, packet: &[u8], now: Nanos, later: &mut Vec<Event>) {
         let Some(Some(way)) = self.ways.get_mut(to.0 as usize) else { return };
         if way.headers {
             match self.engine.copy([&header.to_bytes(), packet]) {
@@ -395,6 +404,12 @@ impl Data {
         }
         if let Err(reason) = cut {
             self.switch.failed(to, reason, 1);
+            // An answer is never answered, so this ends.
+            if reason == Reason::TooBig
+                && let Some((port, answer)) = self.too_big(packet)
+            {
+                self.send(port, &VnetHeader::default(), &answer, now, later);
+            }
         }
     }
 
@@ -540,7 +555,7 @@ impl Data {
             }
             let Some((header, packet)) = way.queue.pop() else { return };
             self.switch.passed(port, packet.len(), now);
-            self.put(port, &header, &packet, later);
+            self.put(port, &header, &packet, now, later);
         }
     }
 

@@ -9,7 +9,7 @@ mod port;
 mod statistics;
 
 use super::settings::Settings;
-use crate::kernel::tun::{Device, Features};
+use crate::kernel::tun::{Device, Features, Way};
 use crate::router::settings::Mode;
 use accept::Door;
 use anyhow::{Context, Result, bail};
@@ -29,6 +29,8 @@ pub struct Run<'a> {
     pub reload: Option<&'a dyn Fn() -> Result<Settings>>,
     /// What is done when the device is there and before a peer is let in.
     pub ready: Option<&'a dyn Fn() -> Result<()>>,
+    /// The only way to the kernel that is taken; the best there is when there is none.
+    pub way: Option<Way>,
 }
 
 /// How many messages of the packets' thread wait to be read; what comes then is lost, but for the counters.
@@ -58,7 +60,7 @@ async fn serve(settings: Settings, run: &Run<'_>) -> Result<()> {
     let listeners = listen::listeners(&settings)?;
     let settings = Arc::new(settings);
     let (tell, mut told) = mpsc::channel(MESSAGES);
-    let handle = data::start(Arc::clone(&settings), device, tell)?;
+    let handle = data::start(Arc::clone(&settings), device, run.way, tell)?;
     handle.send(Command::Own(own(name.as_str(), &settings)));
     let connections: Connections = Arc::default();
     let door = Arc::new(Door::new(handle.clone(), Arc::clone(&connections), Arc::clone(&settings)));

@@ -120,6 +120,21 @@ impl Switch {
         self.settings = settings;
     }
 
+    /// The addresses that the device has.
+    pub fn own(&self) -> &[IpAddr] {
+        &self.own
+    }
+
+    /// The peer that has an address.
+    pub fn port_of(&self, address: IpAddr) -> Option<PortId> {
+        self.addresses.holder(&address)
+    }
+
+    /// The port that has a hardware address.
+    pub fn port_of_mac(&self, mac: [u8; 6]) -> Option<PortId> {
+        self.macs.holder(&mac)
+    }
+
     /// The addresses that the device turns out to have.
     pub fn set_own(&mut self, own: Vec<IpAddr>) {
         self.own = own;

@@ -20,6 +20,7 @@ use epoll::Epoll;
 use nix::errno::Errno;
 use pool::Pool;
 use std::os::fd::OwnedFd;
+use std::str::FromStr;
 use std::time::Duration;
 use uring::Uring;
 
@@ -48,6 +49,20 @@ pub enum Way {
     Batch,
     /// epoll, read(2) and write(2).
     Epoll,
+}
+
+/// By a word: `multishot`, `batch` or `epoll`.
+impl FromStr for Way {
+    type Err = String;
+
+    fn from_str(word: &str) -> Result<Self, String> {
+        match word {
+            "multishot" => Ok(Self::Multishot),
+            "batch" => Ok(Self::Batch),
+            "epoll" => Ok(Self::Epoll),
+            other => Err(format!("`{other}` is no way to the kernel: `multishot`, `batch` or `epoll`")),
+        }
+    }
 }
 
 impl Way {

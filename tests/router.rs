@@ -1,0 +1,11 @@
+//! The router as it is used: the real program, with real devices in real namespaces.
+
+mod common;
+
+mod router {
+    pub mod peer;
+    pub mod traffic;
+    pub mod world;
+
+    mod transfer;
+}
