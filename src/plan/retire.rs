@@ -7,17 +7,22 @@ use crate::model::{Desired, DesiredLink, Kind, Link, LinkName, Netns, NetnsState
 /// What the record has and the files no longer ask for.
 pub(super) fn retire_unwanted(draft: &mut Draft, owned: &Owned, desired: &Desired) {
     let gone = |place: &Place| desired.link(place).is_none();
-    for link in owned.desired.links.iter().rev().filter(|l| gone(&l.place)) {
+    for link in owned.links().into_iter().rev().filter(|l| gone(&l.place)) {
         down_commands(draft, link);
         let place = &link.place;
         if let Some(taken) = owned.taken.iter().find(|t| t.place == *place) {
             give_back(draft, taken, owned);
         } else if owned.made.contains(place) {
             delete(draft, place);
-        } else if link.presence == Presence::Borrowed {
+        } else if is_borrowed(link, owned) {
             restore(draft, place, &owned.before);
         }
     }
+}
+
+/// Whether a link of the host is changed where it is; one that another version moves in goes back from there.
+pub(super) fn is_borrowed(link: &DesiredLink, owned: &Owned) -> bool {
+    link.presence == Presence::Borrowed && !owned.taken.iter().any(|taken| taken.name == link.place.link)
 }
 
 /// `pre-down`, the client's end, then `post-down`, stanza by stanza. Commands of the latter find the link down, as ifdown leaves it.
