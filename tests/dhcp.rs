@@ -317,3 +317,48 @@ fn two_links_ask_at_once_and_their_name_servers_stand_in_order() {
         assert!(plan.contains("systemctl stop systemd-netns-dhcp@web:eth1:inet.service\n"), "{plan}");
     });
 }
+
+#[test]
+fn the_first_link_has_the_default_route_whoever_is_answered_first() {
+    world(|| {
+        sh("ip link add eth1 address 02:00:00:00:00:02 type veth peer name eth1 netns lan
+            ip -n lan link set eth1 up
+            ip -n lan address add 198.51.100.1/24 dev eth1");
+        let second = ["--interface=eth1", "--dhcp-range=198.51.100.100,198.51.100.150,1h"];
+        for clients in [["udhcpc", "udhcpc"], ["dhclient", "dhclient"], ["dhcpcd", "dhcpcd"], ["dhcpcd", "udhcpc"]] {
+            let [of_first, of_second] = clients;
+            interfaces(&format!(
+                "auto eth0 eth1\niface eth0 inet dhcp\n  dhcp-client {of_first}\niface eth1 inet dhcp\n  dhcp-client {of_second}\n"
+            ));
+            let server = Server::start(&[&second[..], &["--except-interface=eth0"]].concat());
+            let mut start = Command::new(BINARY).args(["start", "web"]).spawn().unwrap();
+            let lease = Path::new("/run/systemd-netns/web/dhcp/eth1:inet/lease.json");
+            eventually("the second link is answered", || lease.exists().then_some(()));
+            assert!(!Path::new("/run/systemd-netns/web/dhcp/eth0:inet/lease.json").exists());
+            drop(server);
+            let _both = Server::start(&second);
+            assert!(start.wait().unwrap().success(), "{clients:?}");
+            let way = sh("ip -n web route get 203.0.113.1");
+            let defaults = sh("ip -n web route show default");
+            assert!(way.contains("via 192.0.2.1 dev eth0 "), "{clients:?}: {way}{defaults}");
+            assert!(defaults.contains("via 198.51.100.1 dev eth1 "), "{clients:?}: {defaults}");
+            good(&["stop", "web"]);
+        }
+    });
+}
+
+#[test]
+fn a_static_default_route_is_before_those_of_leases() {
+    world(|| {
+        let _server = Server::start(&[]);
+        sh("ip link add eth1 type veth peer name eth1 netns lan");
+        interfaces(
+            "auto eth0 eth1\niface eth0 inet dhcp\n  dhcp-client udhcpc\n  up sleep 3\niface eth1 inet static\n  address 198.51.100.2/24\n  gateway 198.51.100.1\n",
+        );
+        good(&["start", "web"]);
+        let defaults = sh("ip -n web route show default");
+        let (of_lease, of_file) = ("via 192.0.2.1 dev eth0 proto dhcp metric 1 ", "via 198.51.100.1 dev eth1 onlink");
+        assert!(defaults.contains(of_lease) && defaults.contains(of_file), "{defaults}");
+        good(&["stop", "web"]);
+    });
+}

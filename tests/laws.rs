@@ -98,6 +98,35 @@ proptest! {
     }
 
     #[test]
+    fn a_reload_that_was_killed_anywhere_is_finished_or_torn_down(
+        (a, b, c) in (world(), world(), world()),
+        cut in any::<prop::sample::Index>(),
+    ) {
+        let [b, c] = [b, c].map(|other| {
+            let mut other = World { host: a.host.clone(), desired: other.desired };
+            other.keep_possible();
+            other.desired
+        });
+        let (up, owned) = start(&a);
+        let mut plan = converge(up.clone(), &b, Some(&owned)).expect("no problem");
+        let owned = own(&up.netns[&Netns::Host], b.clone().into(), &plan, Some(owned));
+        plan.ops.truncate(cut.index(plan.ops.len() + 1));
+        let half = simulate(&up, &plan);
+        assert_same(&simulate(&half, &teardown(half.clone(), &owned)), &a.host);
+        // What comes next: the same files, those of before, or others.
+        for next in [&b, &a.desired, &c] {
+            let plan = converge(half.clone(), next, Some(&owned)).expect("no problem");
+            let mut owned = own(&half.netns[&Netns::Host], next.clone().into(), &plan, Some(owned.clone()));
+            let after = simulate(&half, &plan);
+            prop_assert!(after.satisfies(&next.state()), "plan:\n{plan}\nafter:\n{after:#?}\ndesired:\n{next:#?}");
+            settle(&mut owned);
+            let again = converge(after.clone(), next, Some(&owned)).expect("no problem");
+            prop_assert!(again.is_empty(), "second plan:\n{again}");
+            assert_same(&simulate(&after, &teardown(after.clone(), &owned)), &a.host);
+        }
+    }
+
+    #[test]
     fn nothing_but_our_own_is_touched_on_the_host(world in world()) {
         let plan = converge(world.host.clone(), &world.desired, None).expect("a generated world can be reached");
         let named: Vec<_> = world.desired.links.iter().flat_map(|l| [l.place.link, l.host_name()]).collect();

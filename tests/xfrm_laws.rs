@@ -180,6 +180,30 @@ proptest! {
     }
 
     #[test]
+    fn a_reload_that_was_killed_anywhere_is_finished_or_torn_down(
+        (a, b) in (file(), file()),
+        cut in any::<prop::sample::Index>(),
+    ) {
+        let (world, a, b) = (world(), load("one", &a), load("one", &b));
+        let (up, owned) = start(&world, &a, &[]);
+        let mut plan = converge(up.clone(), &b, Some(&owned)).expect("no problem");
+        let mut owned = own(&up.netns[&Netns::Host], Arc::clone(&b), &plan, Some(owned));
+        own_elsewhere(&mut owned, &up, &[]);
+        plan.ops.truncate(cut.index(plan.ops.len() + 1));
+        let half = simulate(&up, &plan);
+        prop_assert_eq!(essence(&stop(&half, &owned, &[])), essence(&world));
+        for next in [b, a] {
+            let plan = converge(half.clone(), &next, Some(&owned)).expect("no problem");
+            let mut owned = own(&half.netns[&Netns::Host], Arc::clone(&next), &plan, Some(owned.clone()));
+            own_elsewhere(&mut owned, &half, &[]);
+            let after = simulate(&half, &plan);
+            settle(&mut owned);
+            prop_assert!(after.satisfies(&next.state()), "{plan}");
+            prop_assert_eq!(essence(&stop(&after, &owned, &[])), essence(&world));
+        }
+    }
+
+    #[test]
     fn two_services_share_namespaces_and_the_last_one_restores_them(a in file(), b in file(), first in any::<bool>()) {
         // Sections of a service have names of their own.
         let b: BTreeMap<u8, Section> = b.into_iter().map(|(n, s)| (n + 5, Section { underlay: false, ..s })).collect();

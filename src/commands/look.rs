@@ -80,7 +80,8 @@ pub(super) fn wanted(
     if record.is_some_and(|r| is_ours(name, r)) {
         netns.insert(Netns::Named(name.clone()));
     }
-    let uses = desired.into_iter().chain(owned.map(|o| &*o.desired)).flat_map(|d| &d.uses);
+    let versions = || desired.into_iter().chain(owned.into_iter().flat_map(Owned::versions));
+    let uses = versions().flat_map(|d| &d.uses);
     for used in uses.chain(owned.iter().flat_map(|o| o.elsewhere.keys()).filter_map(Netns::name)) {
         if Record::read(used).ok().flatten().is_some_and(|r| is_ours(used, &r)) {
             netns.insert(Netns::Named(used.clone()));
@@ -88,7 +89,7 @@ pub(super) fn wanted(
     }
     let mut sysctls: BTreeMap<Netns, BTreeSet<Sysctl>> = BTreeMap::new();
     let mut links: BTreeSet<LinkName> = owned.iter().flat_map(|o| o.before.links.keys().copied()).collect();
-    for all in desired.into_iter().chain(owned.map(|o| &*o.desired)) {
+    for all in versions() {
         for (netns, key, _) in &all.sysctls {
             sysctls.entry(netns.clone()).or_default().insert(key.clone());
         }

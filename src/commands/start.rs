@@ -168,7 +168,8 @@ fn reload_locked(root: &Path, name: &NetnsName) -> Result<()> {
     let current = look(&mut kernel, name, Some(&record), owned.as_ref(), Some(&desired))?.state;
     let plan = shared::converge(current.clone(), &desired, owned.as_ref(), &others);
     let plan = plan.map_err(|p| problems(&loaded, &p))?;
-    if plan.is_empty() && owned.as_ref().is_some_and(|o| Arc::ptr_eq(&o.desired, &desired)) {
+    let is_settled = |o: &Owned| o.former.is_empty() && Arc::ptr_eq(&o.desired, &desired);
+    if plan.is_empty() && owned.as_ref().is_some_and(is_settled) {
         stamp::make(root, name, &loaded, &desired, wanted(name, Some(&record), owned.as_ref(), None));
         log::info!("{name}: nothing to do");
         return Ok(());

@@ -65,8 +65,8 @@ pub(super) fn stop_locked(name: &NetnsName, record: &Record) -> Result<()> {
 
 /// The last step: the namespace's name, and the record with it.
 fn delete_name(name: &NetnsName, record: Record) -> Result<()> {
-    // Where the start was killed while it made the namespace, there may be a file without a mount.
-    if is_ours(name, &record) || (record.identity.is_none() && netns::path(name).exists()) {
+    // Where a start was killed while it made the namespace, or a stop in this place, there may be a file without a mount.
+    if is_ours(name, &record) || (!netns::is_mounted(name) && netns::path(name).exists()) {
         match netns::delete(name) {
             Err(e) if e.errno() == Some(Errno::EBUSY) => {
                 // In the unit's sandbox the mount that others see is out of reach. What is left is empty.

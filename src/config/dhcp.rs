@@ -13,11 +13,15 @@ use super::surroundings::Surroundings;
 use super::value::{Part, only_word, shown};
 use crate::interfaces::diagnostic::Diagnostic;
 use crate::interfaces::syntax::Opt;
-use crate::model::{Client, Dhcp, LinkName, Netns, Place, Protocol, Sysctl};
+use crate::model::{Client, Dhcp, LinkName, Netns, Place, Protocol, Sysctl, TABLE_MAIN};
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 /// How long a start waits for an answer unless the file says, in seconds.
 const LIMIT: u32 = 60;
+
+/// dhcpcd's own default, to which it would add the link's index (dhcpcd.conf(5)).
+const DHCPCD_METRIC: u32 = 1000;
 
 /// The longest wait that the file may ask for, in seconds; the unit's own limit comes earlier unless it is raised.
 const MAX_LIMIT: u32 = 86_400;
@@ -104,6 +108,32 @@ pub(super) fn check_single(drafts: &[Draft<'_>], report: &mut Report) {
         let (Some(span), true) = (&draft.span, of(false) > 1 || of(true) > 1) else { continue };
         let message = format!("`{}` has two stanzas that ask for addresses of one family", draft.place.link);
         report.push(Diagnostic::error(span, message).help("a link has one client for each family"));
+    }
+}
+
+/// Tells routes of leases apart by their metrics, so that the first link of the file has the default route whoever is answered
+/// first. A metric depends on what stands before it and on static default routes alone: a link more leaves the others' clients as
+/// they are.
+pub(super) fn rank(drafts: &mut [Draft<'_>]) {
+    let inside = || drafts.iter().filter(|draft| draft.place.netns != Netns::Host);
+    let lines = inside().flat_map(|draft| &draft.stanzas).flat_map(|stanza| &stanza.routes);
+    let fixed = lines.map(|line| &line.route).filter(|route| route.to.addr().is_ipv4() && route.to.prefix_len() == 0);
+    let mut taken: BTreeSet<u32> = fixed.filter(|route| route.table == TABLE_MAIN).map(|route| route.metric).collect();
+    let mut least = 0;
+    let stanzas = drafts.iter_mut().flat_map(|draft| &mut draft.stanzas);
+    for dhcp in stanzas.filter_map(|stanza| stanza.stanza.dhcp.as_mut()) {
+        if !matches!(dhcp.protocol, Protocol::Dhcp | Protocol::Bootp) {
+            continue;
+        }
+        let base = if dhcp.client == Client::Dhcpcd { DHCPCD_METRIC } else { 0 };
+        let mut metric = dhcp.metric.unwrap_or(base.max(least));
+        while !taken.insert(metric) && metric < u32::MAX {
+            metric += 1;
+        }
+        if dhcp.metric.is_none() {
+            least = metric.saturating_add(1);
+        }
+        dhcp.metric = Some(metric).filter(|metric| *metric > 0);
     }
 }
 

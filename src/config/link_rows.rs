@@ -146,7 +146,7 @@ pub(super) static LINK_OPTIONS: &[Def] = &[
     ignored("tunnel-ignore-df", "use an `up` command"),
     ignored("gre-flags", "use an `up` command"),
     // wireguard
-    one("wireguard-config-path", "a file for wg(8); `/etc/wireguard/NAME.conf`"),
+    one("wireguard-config-path", "a file for wg(8), an absolute path; `/etc/wireguard/NAME.conf`"),
     one("wireguard-netns", "`host`: its UDP socket is in the host's namespace; of this program"),
     // forwarding
     with(&["forward-ipv4"], one("ip-forward", "`yes` or `no`")),

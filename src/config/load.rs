@@ -104,6 +104,7 @@ pub fn load_from(
     members::resolve(&mut drafts, &machine, &mut report);
     conflicts::resolve(&mut drafts, &mut report);
     dhcp::check_single(&drafts, &mut report);
+    dhcp::rank(&mut drafts);
     let mut spans: BTreeMap<Place, Span> =
         drafts.iter().filter_map(|draft| Some((draft.place.clone(), draft.span.clone()?))).collect();
     let mut desired = Desired { resolv, scripts: scripts.for_all(), ..finish(netns, drafts, &machine, &mut report) };

@@ -205,6 +205,10 @@ impl Desired {
 pub struct Owned {
     /// What was applied last, or is being applied. Shared: it may be large, and is often the very one that the files ask for.
     pub desired: Arc<Desired>,
+    /// What was applied before that, the latest first, where the change from there has not been finished: any of it may still be
+    /// in effect, and is still to be undone.
+    #[serde(default)]
+    pub former: Vec<Arc<Desired>>,
     /// The host's links that moved into a namespace.
     pub taken: Vec<Taken>,
     /// The host's side as it was: links taken or borrowed with their addresses and routes, settings changed.
@@ -214,6 +218,30 @@ pub struct Owned {
     /// The settings of the namespaces in [`Desired::uses`] as they were.
     #[serde(default)]
     pub elsewhere: BTreeMap<Netns, BTreeMap<Sysctl, String>>,
+}
+
+impl Owned {
+    /// All that may be in effect: what is being applied, and what was before.
+    pub fn versions(&self) -> impl Iterator<Item = &Desired> {
+        std::iter::once(&*self.desired).chain(self.former.iter().map(|former| &**former))
+    }
+
+    /// What the versions have at a place, the latest first.
+    pub fn at(&self, place: &Place) -> impl Iterator<Item = &DesiredLink> {
+        self.versions().filter_map(|version| version.link(place))
+    }
+
+    /// The links that may be there, each as the latest version has it. Those of later versions come last, to be undone in
+    /// reverse.
+    pub fn links(&self) -> Vec<&DesiredLink> {
+        let mut seen = BTreeSet::new();
+        let mut links: Vec<&DesiredLink> = Vec::new();
+        for version in self.versions() {
+            links.extend(version.links.iter().rev().filter(|link| seen.insert(&link.place)));
+        }
+        links.reverse();
+        links
+    }
 }
 
 /// A link that moved from the host into a namespace.

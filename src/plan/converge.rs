@@ -13,7 +13,7 @@ use super::retire::retire_unwanted;
 use super::tables::Tables;
 use super::{Problem, retire, shared};
 use crate::model::{
-    Desired, DesiredLink, Dhcp, Kind, Netns, Owned, Place, Presence, Rule, State, Virtual, VirtualKind,
+    Desired, DesiredLink, Dhcp, Kind, Netns, Owned, Place, Presence, Rule, Stanza, State, Virtual, VirtualKind,
 };
 use std::collections::BTreeSet;
 
@@ -29,7 +29,7 @@ pub fn converge(current: State, desired: &Desired, owned: Option<&Owned>) -> Res
     }
     let all = Netns::Named(desired.netns.clone());
     let was_for_all = owned.map(|o| &o.desired.scripts);
-    let same_for_all = was_for_all.is_some_and(|was| was.same_commands(&desired.scripts));
+    let same_for_all = owned.is_some_and(|o| o.versions().all(|was| was.scripts.same_commands(&desired.scripts)));
     if !same_for_all {
         was_for_all.iter().for_each(|was| draft.run_for_all(&all, was, Phase::PreDown));
     }
@@ -90,8 +90,9 @@ fn mend_what_followed(draft: &mut Draft, desired: &Desired) {
 /// The namespace's resolv.conf. Clients that are going to be started add to it.
 fn names(draft: &mut Draft, desired: &Desired, owned: Option<&Owned>) {
     let of = |desired: &Desired| desired.has_resolv().then(|| desired.resolv.clone());
-    let (was, want) = (owned.and_then(|o| of(&o.desired)), of(desired));
-    if was != want {
+    let want = of(desired);
+    let differs = owned.map_or(want.is_some(), |o| o.versions().any(|was| of(was) != want));
+    if differs {
         draft.push(Op::SetResolv { netns: desired.netns.clone(), resolv: want });
     }
 }
@@ -140,9 +141,9 @@ fn arrive(draft: &mut Draft, link: &DesiredLink, desired: &Desired, owned: Optio
 
 /// Whether a link was made in the namespace where it would be made now; that is not seen of the link itself.
 fn same_birth(kind: &Kind, place: &Place, owned: Option<&Owned>) -> bool {
-    let was = owned.and_then(|o| o.desired.link(place)?.link.kind.as_ref()?.as_virtual());
     let birth = |v: &Virtual| v.made_in(&place.netns).clone();
-    kind.as_virtual().zip(was).is_none_or(|(now, was)| birth(now) == birth(was))
+    let mut was = owned.into_iter().flat_map(|o| o.at(place)).filter_map(|was| was.link.kind.as_ref()?.as_virtual());
+    kind.as_virtual().is_none_or(|now| was.all(|was| birth(now) == birth(was)))
 }
 
 /// A link that exists, on the host; or one that a command is going to make.
@@ -247,11 +248,18 @@ fn configure(
     tables: &mut Tables,
 ) {
     let before = owned.and_then(|o| o.desired.link(&link.place));
-    let was = before.filter(|_| !fresh);
-    let same = |i: usize| {
-        was.is_some_and(|w| w.stanzas.get(i).zip(link.stanzas.get(i)).is_some_and(|(a, b)| a.same_commands(b)))
-    };
+    let all: Vec<&DesiredLink> = owned.into_iter().flat_map(|o| o.at(&link.place)).collect();
+    // What only some versions have may or may not have been done.
+    let in_each = !fresh && owned.is_some_and(|o| all.len() == o.versions().count());
+    let always = |has: &dyn Fn(&DesiredLink) -> bool| in_each && all.iter().all(|was| has(was));
+    let same =
+        |i: usize| always(&|was| was.stanzas.get(i).zip(link.stanzas.get(i)).is_some_and(|(a, b)| a.same_commands(b)));
+    let was: &[&DesiredLink] = if fresh { &[] } else { &all };
+    if let Some(owned) = owned.filter(|_| link.device.is_none()) {
+        retire::detach(draft, &link.place, owned);
+    }
     end_former(draft, link, before, fresh, same);
+    end_doubtful(draft, link, before, &all);
     if link.stanzas.is_empty() && !draft.waits_for_master(&link.place, &link.link) {
         ready(draft, link, was);
     }
@@ -272,12 +280,9 @@ fn configure(
         if stanza.addresses.iter().any(|address| address.local.addr().is_ipv4()) {
             draft.let_leases_come_first(&link.place);
         }
-        let mut added_ipv6 = false;
-        for address in &stanza.addresses {
-            added_ipv6 |=
-                tables.add_address(draft, &link.place, address) && address.local.addr().is_ipv6() && !address.nodad;
-        }
-        if let Some(dhcp) = stanza.dhcp.as_ref().filter(|dhcp| !was.is_some_and(|w| w.dhcp().any(|d| d == *dhcp))) {
+        let added_ipv6 = add_addresses(draft, link, stanza, tables);
+        let runs = |dhcp: &Dhcp| always(&|was| was.dhcp().any(|d| d == dhcp));
+        if let Some(dhcp) = stanza.dhcp.as_ref().filter(|dhcp| !runs(dhcp)) {
             draft.start_dhcp(&link.place, dhcp);
             if !stanza.routes.is_empty() {
                 // Their next hops may be in the subnet that the lease is of.
@@ -294,10 +299,20 @@ fn configure(
             draft.run(&link.place, stanza, Phase::PostUp);
         }
     }
-    if link.device.is_some() {
-        // A link that was made anew is not the one that was attached.
-        draft.attach(&link.place, link.device.as_ref(), was.and_then(|w| w.device.as_ref()));
+    // A link that was made anew is not the one that was attached.
+    if let Some(device) = link.device.as_ref().filter(|device| !always(&|was| was.device.as_ref() == Some(*device))) {
+        draft.push(Op::AttachDevice { place: link.place.clone(), device: device.clone() });
     }
+}
+
+/// Tells whether there is an IPv6 address among the new ones that others may have, too.
+fn add_addresses(draft: &mut Draft, link: &DesiredLink, stanza: &Stanza, tables: &mut Tables) -> bool {
+    let mut added_ipv6 = false;
+    for address in &stanza.addresses {
+        added_ipv6 |=
+            tables.add_address(draft, &link.place, address) && address.local.addr().is_ipv6() && !address.nodad;
+    }
+    added_ipv6
 }
 
 /// Ends what the link's stanzas of `before` had running, and runs their commands but for the stanzas that are the `same`.
@@ -310,9 +325,6 @@ fn end_former(
 ) {
     let keeps = |dhcp: &Dhcp| link.dhcp().any(|d| d == dhcp);
     let Some(before) = before else { return };
-    if link.device.is_none() {
-        draft.attach(&link.place, None, before.device.as_ref());
-    }
     if fresh {
         for dhcp in before.dhcp().filter(|dhcp| !keeps(dhcp)) {
             draft.stop_dhcp(&link.place, dhcp);
@@ -332,12 +344,27 @@ fn end_former(
     }
 }
 
+/// Clients of versions whose end nobody has seen, and that the link has no more.
+fn end_doubtful(draft: &mut Draft, link: &DesiredLink, before: Option<&DesiredLink>, all: &[&DesiredLink]) {
+    let ended_or_kept = before.into_iter().chain([link]);
+    let mut ended: Vec<&Dhcp> = ended_or_kept.flat_map(DesiredLink::dhcp).collect();
+    for dhcp in all.iter().flat_map(|version| version.dhcp()) {
+        if !ended.contains(&dhcp) {
+            draft.stop_dhcp(&link.place, dhcp);
+            ended.push(dhcp);
+        }
+    }
+}
+
 /// The link is there, has its properties and is up; a bridge's ports are in already.
-fn ready(draft: &mut Draft, link: &DesiredLink, was: Option<&DesiredLink>) {
+fn ready(draft: &mut Draft, link: &DesiredLink, was: &[&DesiredLink]) {
     if link.presence == Presence::OnlyAName {
         return;
     }
     appear(draft, link);
+    let endpoints = link.link.wireguard.as_ref();
+    let others = |w: &&DesiredLink| w.link.wireguard.as_ref().zip(endpoints).is_some_and(|(a, b)| !a.same_endpoints(b));
+    let was = was.iter().copied().find(others).or(was.first().copied());
     draft.mend_down(&link.place, &link.link, was.map(|w| &w.link));
     set_sysctls(draft, link.sysctls.iter().map(|(key, value)| (&link.place.netns, key, value)));
     draft.mend_up(&link.place, &link.link);
@@ -369,7 +396,7 @@ fn rules(draft: &mut Draft, desired: &Desired, owned: Option<&Owned>) {
             draft.push(Op::AddRule { netns: netns.clone(), rule: rule.clone() });
         }
     }
-    for (netns, rule) in owned.into_iter().flat_map(|o| &o.desired.rules) {
+    for (netns, rule) in owned.into_iter().flat_map(Owned::versions).flat_map(|version| &version.rules) {
         let wanted = desired.rules.iter().any(|(n, r)| n == netns && r == rule);
         if !wanted && have(draft, netns, rule) {
             draft.push(Op::DeleteRule { netns: netns.clone(), rule: rule.clone() });

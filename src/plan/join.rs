@@ -16,9 +16,9 @@ use std::collections::BTreeSet;
 pub(super) fn settle_in(draft: &mut Draft, link: &DesiredLink, owned: Option<&Owned>) {
     let place = &link.place;
     let Some(have) = draft.now.link(place) else { return };
-    let ours = owned.and_then(|o| o.desired.link(place)).and_then(|was| was.link.master);
+    let mut masters = owned.into_iter().flat_map(|o| o.at(place)).filter_map(|was| was.link.master);
     match link.link.master {
-        None if ours.is_some() && have.master == ours => draft.set(place, LinkSetting::Master(None)),
+        None if masters.any(|ours| have.master == Some(ours)) => draft.set(place, LinkSetting::Master(None)),
         Some(master) if draft.now.link(&Place::new(place.netns.clone(), master)).is_some() => {
             draft.join(place, Some(master));
         }

@@ -6,7 +6,7 @@
 use super::Problem;
 use super::op::{Asking, Command, LinkSetting, Op, Phase, Plan};
 use super::simulate::step;
-use crate::model::{Device, Dhcp, Link, LinkName, Netns, Place, Protocol, Stanza, State, VirtualKind};
+use crate::model::{Dhcp, Link, LinkName, Netns, Place, Protocol, Stanza, State, VirtualKind};
 use std::collections::BTreeSet;
 use std::time::Duration;
 
@@ -102,17 +102,6 @@ impl Draft {
 
     pub(super) fn stop_dhcp(&mut self, place: &Place, dhcp: &Dhcp) {
         self.push(Op::StopDhcp(Asking { place: place.clone(), dhcp: dhcp.clone() }));
-    }
-
-    /// Attaches a link's device, unless what is attached was told the same.
-    pub(super) fn attach(&mut self, place: &Place, device: Option<&Device>, was: Option<&Device>) {
-        match (device, was) {
-            (Some(device), was) if was != Some(device) => {
-                self.push(Op::AttachDevice { place: place.clone(), device: device.clone() });
-            }
-            (None, Some(_)) => self.push(Op::DetachDevice(place.clone())),
-            _ => {}
-        }
     }
 
     /// The stanza's commands of a phase.

@@ -2,21 +2,24 @@
 
 use super::op::{Op, Plan};
 use crate::model::{Desired, LinkName, Netns, NetnsState, Owned, Place, Presence, State, Taken};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 /// What this program will answer for once `plan` is begun, which was made for a `host` as it is now and `desired`.
 ///
 /// `previous` is what it answers for already; that is kept even where `desired` no longer has it, since the plan may stop
-/// half-way.
+/// half-way: then all versions are there in part, until one of them was carried out in full ([`settle`]).
 pub fn own(host: &NetnsState, desired: Arc<Desired>, plan: &Plan, previous: Option<Owned>) -> Owned {
-    // What was borrowed is no longer as it was before, and its record says how that was.
-    let recorded = |p: &Owned| borrowed(&p.desired).filter(|name| p.before.links.contains_key(name)).collect();
-    let lent: Vec<LinkName> = previous.as_ref().map(recorded).unwrap_or_default();
+    let changed = previous.as_ref().map(changed).unwrap_or_default();
     let mut owned = match previous {
-        Some(previous) => Owned { desired, ..previous },
+        Some(mut previous) => {
+            previous.former.insert(0, std::mem::replace(&mut previous.desired, desired));
+            previous.former.retain(|former| *former != previous.desired);
+            previous
+        }
         None => Owned {
             desired,
+            former: Vec::new(),
             taken: Vec::new(),
             before: NetnsState::default(),
             made: Vec::new(),
@@ -28,7 +31,7 @@ pub fn own(host: &NetnsState, desired: Arc<Desired>, plan: &Plan, previous: Opti
             Op::MoveLink { from, to } if from.netns == Netns::Host => {
                 owned.taken.retain(|t| t.name != from.link && t.place != *to);
                 owned.taken.push(Taken { name: from.link, place: to.clone() });
-                if !lent.contains(&from.link) {
+                if !changed.contains(&from.link) {
                     remember(&mut owned.before, host, from.link);
                 }
             }
@@ -58,6 +61,14 @@ pub fn own(host: &NetnsState, desired: Arc<Desired>, plan: &Plan, previous: Opti
     owned
 }
 
+/// Links on the host that are not as they were before, which the record says: those that are borrowed, and where a change was not
+/// finished those that were on their way back.
+fn changed(previous: &Owned) -> BTreeSet<LinkName> {
+    let returning = previous.taken.iter().filter(|_| !previous.former.is_empty()).map(|taken| taken.name);
+    let all = previous.versions().flat_map(borrowed).chain(returning);
+    all.filter(|name| previous.before.links.contains_key(name)).collect()
+}
+
 /// Adds what the settings that `owned` asks for are before they are changed, in namespaces that it uses.
 ///
 /// `others` use them too, perhaps. What one of them has changed already was something else before, which is what the last one
@@ -76,7 +87,8 @@ pub fn own_elsewhere(owned: &mut Owned, current: &State, others: &[Owned]) {
 
 /// What is no longer this program's once a plan was carried out: links that went back or were deleted, and how they were before.
 pub fn settle(owned: &mut Owned) {
-    let Owned { desired, taken, made, before, elsewhere } = owned;
+    let Owned { desired, former, taken, made, before, elsewhere } = owned;
+    former.clear();
     taken.retain(|t| desired.link(&t.place).is_some());
     made.retain(|place| desired.link(place).is_some());
     let ours = |name: &LinkName| taken.iter().any(|t| t.name == *name) || borrowed(desired).any(|b| b == *name);

@@ -7,21 +7,26 @@ use crate::model::{Desired, DesiredLink, Kind, Link, LinkName, Netns, NetnsState
 /// What the record has and the files no longer ask for.
 pub(super) fn retire_unwanted(draft: &mut Draft, owned: &Owned, desired: &Desired) {
     let gone = |place: &Place| desired.link(place).is_none();
-    for link in owned.desired.links.iter().rev().filter(|l| gone(&l.place)) {
-        down_commands(draft, link);
+    for link in owned.links().into_iter().rev().filter(|l| gone(&l.place)) {
+        down_commands(draft, link, owned);
         let place = &link.place;
         if let Some(taken) = owned.taken.iter().find(|t| t.place == *place) {
             give_back(draft, taken, owned);
         } else if owned.made.contains(place) {
             delete(draft, place);
-        } else if link.presence == Presence::Borrowed {
+        } else if is_borrowed(link, owned) {
             restore(draft, place, &owned.before);
         }
     }
 }
 
+/// Whether a link of the host is changed where it is; one that another version moves in goes back from there.
+pub(super) fn is_borrowed(link: &DesiredLink, owned: &Owned) -> bool {
+    link.presence == Presence::Borrowed && !owned.taken.iter().any(|taken| taken.name == link.place.link)
+}
+
 /// `pre-down`, the client's end, then `post-down`, stanza by stanza; the device's end last. Commands of the latter find the link down, as ifdown leaves it.
-pub(super) fn down_commands(draft: &mut Draft, link: &DesiredLink) {
+pub(super) fn down_commands(draft: &mut Draft, link: &DesiredLink, owned: &Owned) {
     for stanza in &link.stanzas {
         draft.run(&link.place, stanza, Phase::PreDown);
         if let Some(dhcp) = &stanza.dhcp {
@@ -37,7 +42,14 @@ pub(super) fn down_commands(draft: &mut Draft, link: &DesiredLink) {
         draft.run(&link.place, stanza, Phase::PostDown);
     }
     // After the commands of this link, which may still need the network; those of others come before by their order.
-    draft.attach(&link.place, None, link.device.as_ref());
+    detach(draft, &link.place, owned);
+}
+
+/// Ends the device that any version had there.
+pub(super) fn detach(draft: &mut Draft, place: &Place, owned: &Owned) {
+    if owned.at(place).any(|link| link.device.is_some()) {
+        draft.push(Op::DetachDevice(place.clone()));
+    }
 }
 
 /// Deletes a link that this program made, unless it went with its other end.

@@ -45,25 +45,32 @@ impl Tables {
         for (name, netns) in &mut draft.now.netns {
             tables.netns.insert(name.clone(), Table::new(netns));
         }
-        if let Some(owned) = owned.filter(|o| !std::ptr::eq(&*o.desired, desired) && o.desired.links != desired.links) {
-            tables.find_obsolete(desired, &owned.desired);
+        let differs = |was: &&Desired| !std::ptr::eq(*was, desired) && was.links != desired.links;
+        let previous: Vec<&Desired> = owned.into_iter().flat_map(Owned::versions).filter(differs).collect();
+        if !previous.is_empty() {
+            tables.find_obsolete(desired, &previous);
         }
         tables
     }
 
-    fn find_obsolete(&mut self, desired: &Desired, previous: &Desired) {
+    fn find_obsolete(&mut self, desired: &Desired, previous: &[&Desired]) {
         for (netns, table) in &mut self.netns {
             let want: HashSet<&Route> = links_of(desired, netns).flat_map(DesiredLink::routes).collect();
-            let ours = links_of(previous, netns).flat_map(DesiredLink::routes);
-            table.obsolete_routes = ours.filter(|r| !want.contains(r) && table.routes.contains(*r)).cloned().collect();
+            let ours = || previous.iter().flat_map(|version| links_of(version, netns));
+            // Versions may have one in common.
+            let (mut routes, mut addresses) = (HashSet::default(), HashSet::default());
+            let gone = |r: &&Route| !want.contains(r) && table.routes.contains(*r);
+            let gone = ours().flat_map(DesiredLink::routes).filter(gone);
+            table.obsolete_routes = gone.filter(|route| routes.insert(*route)).cloned().collect();
             table.replaceable = table.obsolete_routes.iter().map(Route::key).collect();
-            for link in links_of(previous, netns) {
+            for link in ours() {
                 let Some(have) = table.addresses.get(&link.place.link) else { continue };
                 let want: HashSet<AddressKey> =
                     desired.link(&link.place).into_iter().flat_map(DesiredLink::addresses).map(Address::key).collect();
                 let gone = |a: &&Address| !want.contains(&a.key()) && have.contains_key(&a.key());
                 let name = link.place.link;
-                table.obsolete_addresses.extend(link.addresses().filter(gone).map(|a| (name, a.clone())));
+                let gone = link.addresses().filter(gone).filter(|a| addresses.insert((name, a.key())));
+                table.obsolete_addresses.extend(gone.map(|a| (name, a.clone())));
             }
         }
     }

@@ -2,9 +2,10 @@
 
 use super::mend::Draft;
 use super::op::{Op, Phase, Plan};
-use super::retire::{delete, down_commands, evict, give_back, restore};
+use super::retire::{delete, detach, down_commands, evict, give_back, is_borrowed, restore};
 use super::shared;
-use crate::model::{Netns, Owned, Place, Presence, State};
+use crate::model::{Netns, Owned, Place, State};
+use std::collections::BTreeSet;
 
 /// What undoes a start, finished or not, whatever became of the files.
 ///
@@ -17,15 +18,16 @@ pub fn teardown(current: State, owned: &Owned) -> Plan {
     if has_all {
         draft.run_for_all(&all, &owned.desired.scripts, Phase::PreDown);
     }
-    for link in owned.desired.links.iter().rev() {
+    for link in owned.links().into_iter().rev() {
         if there(&draft, &link.place) {
-            down_commands(&mut draft, link);
+            down_commands(&mut draft, link, owned);
         } else {
             // Clients and devices hold a namespace alive whose name is gone.
             link.dhcp().for_each(|dhcp| draft.stop_dhcp(&link.place, dhcp));
-            draft.attach(&link.place, None, link.device.as_ref());
+            detach(&mut draft, &link.place, owned);
         }
     }
+    stop_former_clients(&mut draft, owned);
     if has_all {
         draft.run_for_all(&all, &owned.desired.scripts, Phase::PostDown);
     }
@@ -35,10 +37,11 @@ pub fn teardown(current: State, owned: &Owned) -> Plan {
     for place in owned.made.iter().rev() {
         delete(&mut draft, place);
     }
-    for link in owned.desired.links.iter().filter(|l| l.presence == Presence::Borrowed) {
-        restore(&mut draft, &link.place, &owned.before);
+    let borrowed = owned.versions().flat_map(|version| &version.links).filter(|link| is_borrowed(link, owned));
+    for place in borrowed.map(|link| &link.place).collect::<BTreeSet<_>>() {
+        restore(&mut draft, place, &owned.before);
     }
-    for (netns, rule) in owned.desired.rules.iter().filter(|(n, _)| *n != all) {
+    for (netns, rule) in owned.versions().flat_map(|version| &version.rules).filter(|(n, _)| *n != all) {
         if draft.now.netns.get(netns).is_some_and(|n| n.rules.contains(rule)) {
             draft.push(Op::DeleteRule { netns: netns.clone(), rule: rule.clone() });
         }
@@ -52,6 +55,16 @@ pub fn teardown(current: State, owned: &Owned) -> Plan {
         }
     }
     draft.plan
+}
+
+/// Clients that a link had and the latest version of it has not: nothing says whether they were ended.
+fn stop_former_clients(draft: &mut Draft, owned: &Owned) {
+    for link in owned.former.iter().flat_map(|former| &former.links).filter(|link| link.dhcp().next().is_some()) {
+        let latest = owned.at(&link.place).next();
+        for dhcp in link.dhcp().filter(|dhcp| !latest.is_some_and(|latest| latest.dhcp().any(|d| d == *dhcp))) {
+            draft.stop_dhcp(&link.place, dhcp);
+        }
+    }
 }
 
 /// The host's settings that were changed. One that went with its link is no longer there to be restored.

@@ -4,8 +4,9 @@
 //!
 //! - `lock` ([`super::lock`]),
 //! - `record.json`, which is replaced by rename(2), so that a reader sees the old or the new one, and
-//! - `desired-DIGEST.json`, what was applied. It may hold many thousands of routes, so it is only read by who needs it: a
-//!   reload that finds the digest of its files there knows what was applied without reading it.
+//! - `desired-DIGEST.json`, what was applied, and while a reload is under way what was applied before. It may hold many
+//!   thousands of routes, so it is only read by who needs it: a reload that finds the digest of its files there knows what was
+//!   applied without reading it.
 
 use crate::model::{Desired, Netns, NetnsName, NetnsState, Owned, Place, RouterName, Sysctl, Taken};
 use anyhow::{Context, Result, bail};
@@ -49,10 +50,12 @@ pub struct Record {
     answers: Option<Answers>,
 }
 
-/// An [`Owned`] with the digest of its desired state in the place of it.
+/// An [`Owned`] with the digests of its desired states in the place of them.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 struct Answers {
     digest: String,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    former: Vec<String>,
     taken: Vec<Taken>,
     before: NetnsState,
     made: Vec<Place>,
@@ -119,16 +122,22 @@ impl Record {
     /// # Errors
     /// When it cannot be written; the old one is then still there.
     pub fn write_owned(&mut self, netns: &NetnsName, owned: &Owned) -> Result<()> {
-        let digest = digest(&owned.desired);
-        let old = self.answers.as_ref().map(|a| a.digest.clone()).filter(|old| *old != digest);
-        let known = self.answers.as_ref().is_some_and(|a| a.digest == digest);
-        if !known {
-            write(netns, &file_of(&digest), &*owned.desired)?;
+        let before = self.answers.take().map(Answers::digests).unwrap_or_default();
+        let states = std::iter::once(&owned.desired).chain(&owned.former);
+        let mut digests = Vec::with_capacity(1 + owned.former.len());
+        for state in states {
+            let digest = digest(state);
+            if !before.contains(&digest) {
+                write(netns, &file_of(&digest), &**state)?;
+            }
+            digests.push(digest);
         }
+        let old: Vec<String> = before.into_iter().filter(|old| !digests.contains(old)).collect();
+        let former = digests.split_off(1);
         let Owned { taken, before, made, elsewhere, .. } = owned.clone();
-        self.answers = Some(Answers { digest, taken, before, made, elsewhere });
+        self.answers = digests.pop().map(|digest| Answers { digest, former, taken, before, made, elsewhere });
         self.write(netns)?;
-        if let Some(old) = old {
+        for old in old {
             // The record no longer names it.
             let _ = std::fs::remove_file(directory(netns).join(file_of(&old)));
         }
@@ -143,14 +152,11 @@ impl Record {
         let Some(answers) = &self.answers else { return Ok(None) };
         let desired = match desired.filter(|d| digest(d) == answers.digest) {
             Some(desired) => Arc::clone(desired),
-            None => {
-                let path = directory(netns).join(file_of(&answers.digest));
-                let text = std::fs::read(&path).with_context(|| format!("read {}", path.display()))?;
-                Arc::new(serde_json::from_slice(&text).with_context(|| format!("{} is damaged", path.display()))?)
-            }
+            None => read_desired(netns, &answers.digest)?,
         };
+        let former = answers.former.iter().map(|digest| read_desired(netns, digest)).collect::<Result<_>>()?;
         let Answers { taken, before, made, elsewhere, .. } = answers.clone();
-        Ok(Some(Owned { desired, taken, before, made, elsewhere }))
+        Ok(Some(Owned { desired, former, taken, before, made, elsewhere }))
     }
 
     /// The host's links that were taken.
@@ -174,6 +180,8 @@ impl Record {
     /// When it is there and cannot be removed.
     pub fn remove(netns: &NetnsName) -> Result<()> {
         let dir = directory(netns);
+        // First: one that is left alone would name files that are gone.
+        let _ = std::fs::remove_file(dir.join("record.json"));
         let removed =
             if netns.as_str() == ROUTERS { remove_beside_routers(&dir) } else { std::fs::remove_dir_all(&dir) };
         match removed {
@@ -211,6 +219,19 @@ fn remove_beside_routers(dir: &Path) -> std::io::Result<()> {
     }
     let _ = std::fs::remove_dir(dir);
     Ok(())
+}
+
+impl Answers {
+    fn digests(self) -> Vec<String> {
+        std::iter::once(self.digest).chain(self.former).collect()
+    }
+}
+
+fn read_desired(netns: &NetnsName, digest: &str) -> Result<Arc<Desired>> {
+    let path = directory(netns).join(file_of(digest));
+    let text = std::fs::read(&path).with_context(|| format!("read {}", path.display()))?;
+    let desired = serde_json::from_slice(&text).with_context(|| format!("{} is damaged", path.display()))?;
+    Ok(Arc::new(desired))
 }
 
 fn file_of(digest: &str) -> String {

@@ -24,6 +24,18 @@ lan_with() {
     lan_address "$1"
 }
 
+# cable_with_vlan: the first cable of a virtual machine. `nic` is its end here and is up, `peer` the LAN, which has VLAN 124
+# too, 198.51.100.1/24.
+cable_with_vlan() {
+    nic=$(nic_with_mac 02:00:00:00:00:11)
+    peer=$(nic_with_mac 02:00:00:00:00:12)
+    lan_with "$peer"
+    ip -n lan link add link "$peer" name vlan124 type vlan id 124
+    ip -n lan address add 198.51.100.1/24 dev vlan124
+    ip -n lan link set vlan124 up
+    ip link set "$nic" up
+}
+
 lan_address() {
     ip -n lan address add 192.0.2.1/24 dev "$1"
     ip -n lan address add 2001:db8::1/64 dev "$1" nodad

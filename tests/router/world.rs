@@ -334,9 +334,7 @@ pub fn framed_service(netns: &str, number: u8) -> Device {
 pub fn answers(netns: &str, address: &str, options: &str) -> bool {
     let to: IpAddr = address.parse().unwrap();
     let family = if to.is_ipv4() { 4 } else { 6 };
-    within(netns, || {
-        crate::common::try_sh(&format!("ping -{family} -c 1 -W 1 {options} {address}")).status.success()
-    })
+    within(netns, || crate::common::try_sh(&format!("ping -{family} -c 1 -W 1 {options} {address}")).status.success())
 }
 
 /// Pings until it is answered.

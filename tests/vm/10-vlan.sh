@@ -3,15 +3,8 @@
 . /tests/lib/assert.sh
 . /tests/lib/machine.sh
 
-nic=$(nic_with_mac 02:00:00:00:00:11)
-peer=$(nic_with_mac 02:00:00:00:00:12)
-lan_with "$peer"
-ip -n lan link add link "$peer" name vlan124 type vlan id 124
-ip -n lan address add 198.51.100.1/24 dev vlan124
-ip -n lan link set vlan124 up
+cable_with_vlan
 netns_conf nginx
-
-ip link set "$nic" up
 before=$(snapshot)
 write /etc/netns/nginx/network/interfaces <<END
 auto $nic.124

@@ -9,6 +9,7 @@ use super::super::value::shown;
 use super::Reader;
 use crate::interfaces::Files;
 use crate::interfaces::diagnostic::{Diagnostic, Source, Span};
+use crate::interfaces::syntax::Opt;
 use crate::model::{LinkName, Netns, Secret, Wireguard, WireguardKey, WireguardPeer};
 use ipnet::IpNet;
 use std::net::{IpAddr, SocketAddr};
@@ -42,7 +43,7 @@ pub(super) fn birth(reader: &mut Reader<'_, '_>) -> Option<Netns> {
 pub(super) fn read(link: LinkName, reader: &mut Reader<'_, '_>, files: &dyn Files) -> Option<Wireguard> {
     let opt = reader.opt("wireguard-config-path");
     let path = match opt {
-        Some(opt) => PathBuf::from(opt.value.value.trim()),
+        Some(opt) => absolute(link, opt, reader.report)?,
         None => Path::new("/etc/wireguard").join(format!("{link}.conf")),
     };
     let span = opt.map(|opt| opt.value.span.clone()).or(reader.settled.first().map(|s| s.iface.name.span.clone()))?;
@@ -66,6 +67,19 @@ pub(super) fn read(link: LinkName, reader: &mut Reader<'_, '_>, files: &dyn File
     file.wireguard.path = place.display().to_string();
     file.read(&text);
     Some(file.wireguard)
+}
+
+/// The path as it is written. ifupdown-ng says that it is absolute (interfaces-wireguard(5)), and looks a relative one up wherever
+/// it was started.
+fn absolute(link: LinkName, opt: &Opt, report: &mut Report) -> Option<PathBuf> {
+    let path = Path::new(opt.value.value.trim());
+    if path.is_absolute() {
+        return Some(path.to_owned());
+    }
+    let message = format!("`{}` is not an absolute path", shown(&opt.value.value));
+    let help = format!("such as /etc/wireguard/{link}.conf");
+    report.push(Diagnostic::error(&opt.value.span, message).help(help));
+    None
 }
 
 /// The text with its keys starred out, each line as long as it was.

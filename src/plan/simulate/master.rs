@@ -113,10 +113,11 @@ fn enslave(state: &mut State, place: &Place, master: &Place, bond: &Virtual) {
     }
     let Some(port) = link_mut(state, place) else { return };
     port.mtu = mtu;
-    // Its ports' addresses are drawn anew while it balances by them.
+    // Addresses are drawn and swapped anew while it balances by them.
     let balances = number("mode") >= 5;
     if balances {
         put_mac(state, place, None);
+        put_mac(state, master, None);
     } else if number("fail_over_mac") == 0 {
         put_mac(state, place, bond_mac);
     }
