@@ -6,26 +6,29 @@
 //! that comes, until it is told to stop or the ring is empty. Without them a device is polled, and as long as it has
 //! packets each wait reads a batch of them that must not block (`RWF_NOWAIT`).
 //!
-//! What a completion belongs to is told by its user data: what was asked, of which holder of the token (tokens are used again), and
-//! which buffer.
+//! What a completion belongs to is told by its user data.
 
-use super::pool::{LENGTH, Pool, READING, is_lent};
+mod lent;
+mod moderation;
+mod user_data;
+
+use super::pool::{LENGTH, Pool, is_lent};
 use super::{Buffer, Event, Token, Way};
-use io_uring::types::{self, BufRingEntry, Fd, SubmitArgs, Timespec};
+use io_uring::types::{self, Fd, SubmitArgs, Timespec};
 use io_uring::{IoUring, Probe, cqueue, opcode, squeue};
+use lent::{GROUP, Lent};
+use moderation::Moderation;
 use nix::errno::Errno;
 use nix::libc::{EBUSY, EINTR, ETIME, POLLIN, POLLOUT, RWF_NOWAIT};
 use std::io;
 use std::os::fd::{AsRawFd, OwnedFd};
-use std::sync::atomic::{AtomicU16, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
+use user_data::{Asked, data, take_apart};
 
 /// How many requests are queued before they are handed over.
 const QUEUE: u32 = 1024;
 /// How many packets of one device are read at a time, where reads do not go on by themselves.
 const BATCH: u16 = 16;
-/// The shared ring's number.
-const GROUP: u16 = 0;
 
 pub(super) struct Uring {
     ring: IoUring,
@@ -37,6 +40,8 @@ pub(super) struct Uring {
     due: Vec<Token>,
     /// Requests that are with the kernel.
     under_way: usize,
+    /// Where the kernel can wait for several packets.
+    moderation: Option<Moderation>,
 }
 
 /// A descriptor.
@@ -57,25 +62,6 @@ struct Entry {
     reading: u16,
 }
 
-/// What was asked.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Asked {
-    Read,
-    Poll,
-    Write,
-    Cancel,
-}
-
-/// User data: what was asked, the generation, the buffer, the token.
-fn data(asked: Asked, generation: u16, buffer: u16, token: Token) -> u64 {
-    (asked as u64) << 60 | u64::from(generation & 0xfff) << 48 | u64::from(buffer) << 32 | u64::from(token)
-}
-
-fn take_apart(data: u64) -> (Asked, u16, u16, Token) {
-    let asked = [Asked::Read, Asked::Poll, Asked::Write, Asked::Cancel][(data >> 60) as usize & 3];
-    (asked, (data >> 48) as u16 & 0xfff, (data >> 32) as u16, data as u32)
-}
-
 impl Uring {
     pub fn new(pool: &Pool, multishot: bool) -> io::Result<Self> {
         let built = IoUring::builder().setup_cqsize(QUEUE * 4).setup_single_issuer().setup_defer_taskrun().build(QUEUE);
@@ -87,7 +73,8 @@ impl Uring {
             return Err(io::ErrorKind::Unsupported.into());
         }
         let lent = if multishot { Some(Lent::new(&ring, pool)?) } else { None };
-        Ok(Self { ring, lent, entries: Vec::new(), generation: 0, due: Vec::new(), under_way: 0 })
+        let moderation = ring.params().is_feature_min_timeout().then(Moderation::default);
+        Ok(Self { ring, lent, entries: Vec::new(), generation: 0, due: Vec::new(), under_way: 0, moderation })
     }
 
     pub fn way(&self) -> Way {
@@ -202,8 +189,12 @@ impl Uring {
         let at_once = !self.due.is_empty() || !self.ring.completion().is_empty();
         let limit = if at_once { Some(Duration::ZERO) } else { limit };
         let span = limit.map(|limit| Timespec::new().sec(limit.as_secs()).nsec(limit.subsec_nanos()));
-        let arguments = span.as_ref().map_or(SubmitArgs::new(), |span| SubmitArgs::new().timespec(span));
-        match self.ring.submitter().submit_with_args(1, &arguments) {
+        let mut arguments = span.as_ref().map_or(SubmitArgs::new(), |span| SubmitArgs::new().timespec(span));
+        let gather = self.moderation.as_ref().filter(|_| !at_once).and_then(Moderation::gather);
+        if let Some(gather) = &gather {
+            arguments = arguments.min_wait_usec(gather.micros);
+        }
+        match self.ring.submitter().submit_with_args(gather.map_or(1, |gather| gather.packets), &arguments) {
             Err(e) if matches!(e.raw_os_error(), Some(ETIME | EINTR | EBUSY)) => {}
             waited => waited.map(drop)?,
         }
@@ -212,6 +203,9 @@ impl Uring {
         for _ in 0..count {
             let Some(done) = self.ring.completion().next() else { break };
             self.complete(pool, &done, events);
+        }
+        if let Some(moderation) = &mut self.moderation {
+            moderation.learn(Instant::now(), events);
         }
         Ok(())
     }
@@ -412,49 +406,5 @@ impl Uring {
 impl std::fmt::Debug for Uring {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Uring").field("way", &self.way()).finish_non_exhaustive()
-    }
-}
-
-/// The ring of buffers that the kernel reads into (`io_uring_register_buf_ring(3)`).
-struct Lent {
-    /// Page-aligned, as the kernel wants it.
-    entries: Box<Page>,
-    tail: u16,
-}
-
-#[repr(C, align(4096))]
-struct Page([BufRingEntry; READING as usize]);
-
-impl Lent {
-    #[allow(unsafe_code, reason = "memory that is shared with the kernel")]
-    fn new(ring: &IoUring, pool: &Pool) -> io::Result<Self> {
-        // SAFETY: an entry is a plain structure of integers, for which zeroes are valid.
-        let entries: Box<Page> = Box::new(unsafe { std::mem::zeroed() });
-        let address = std::ptr::from_ref(&*entries) as u64;
-        // SAFETY: the memory is page-aligned, as long as is said, and lives as long as the ring: both are fields of `Uring`, and the
-        // ring is dropped first.
-        unsafe { ring.submitter().register_buf_ring_with_flags(address, READING, GROUP, 0) }?;
-        let mut lent = Self { entries, tail: 0 };
-        for index in 0..READING {
-            lent.give(pool, index);
-        }
-        lent.publish();
-        Ok(lent)
-    }
-
-    /// Puts a buffer back; the kernel sees it after [`Self::publish`].
-    fn give(&mut self, pool: &Pool, index: u16) {
-        let entry = &mut self.entries.0[usize::from(self.tail % READING)];
-        entry.set_addr(pool.address(index) as u64);
-        entry.set_len(LENGTH as u32);
-        entry.set_bid(index);
-        self.tail = self.tail.wrapping_add(1);
-    }
-
-    #[allow(unsafe_code, reason = "memory that is shared with the kernel")]
-    fn publish(&self) {
-        // SAFETY: the pointer is to the first entry, where the kernel looks for the tail; it is aligned and shared with nobody else.
-        let tail = unsafe { AtomicU16::from_ptr(BufRingEntry::tail(self.entries.0.as_ptr()).cast_mut()) };
-        tail.store(self.tail, Ordering::Release);
     }
 }
