@@ -7,5 +7,11 @@ mod router {
     pub mod traffic;
     pub mod world;
 
+    mod limits;
+    mod registration;
+    mod resilience;
+    mod rules;
+    mod statistics;
+    mod tap;
     mod transfer;
 }
