@@ -8,10 +8,12 @@ mod router {
     pub mod world;
 
     mod limits;
+    mod misbehaviour;
     mod registration;
     mod resilience;
     mod rules;
     mod statistics;
     mod tap;
     mod transfer;
+    mod uwsgi;
 }

@@ -51,7 +51,7 @@ fn a_peer_sends_no_faster_than_its_rate() {
         let mut peer = as_user(4242, 1, || Peer::with("192.168.0.9"));
         let packet = udp("192.168.0.9", "203.0.113.9", 1, 2, &vec![0; size - 28]);
         // Most of it waits where it is: in the socket.
-        let mut writer = Peer { stream: peer.stream.try_clone().unwrap() };
+        let mut writer = Peer::from(peer.stream.try_clone().unwrap());
         let sent = std::thread::spawn(move || (0..count).for_each(|_| writer.send(&packet)));
         let came = |router: &Router| router.peer("192.168.0.9").map_or(0, |it| it["rx"].as_u64().unwrap());
         eventually("the burst came", || (came(&router) >= burst).then_some(()));
@@ -193,8 +193,7 @@ fn connections_without_an_address_are_bounded_for_each_user() {
         let packet = super::peer::frame(0, &echo("192.168.0.9", OWN[0]));
         std::io::Write::write_all(&mut silent[0], &packet[1..]).unwrap();
         router.wait_for_peer("192.168.0.9");
-        let mut once_more = Peer { stream: as_user(4242, 1, connect) };
-        once_more.stream.set_read_timeout(Some(super::traffic::PATIENCE)).unwrap();
+        let mut once_more = Peer::from(as_user(4242, 1, connect));
         once_more.send(&echo("192.168.0.10", OWN[0]));
         assert!(once_more.receive(is_reply).is_some());
         // As many again, once these are gone.

@@ -13,12 +13,8 @@ pub struct Peer {
 
 impl Peer {
     pub fn connect() -> Self {
-        let stream = UnixStream::connect(SOCKET).expect("the router listens");
-        stream.set_read_timeout(Some(Duration::from_secs(2))).unwrap();
-        stream.set_write_timeout(Some(Duration::from_secs(60))).unwrap();
-        Self { stream }
+        UnixStream::connect(SOCKET).expect("the router listens").into()
     }
-
     /// One that has said that an address is its own.
     pub fn with(address: &str) -> Self {
         let mut peer = Self::connect();
@@ -71,6 +67,14 @@ impl Peer {
                 Err(e) => return e.kind() == std::io::ErrorKind::ConnectionReset,
             }
         }
+    }
+}
+
+impl From<UnixStream> for Peer {
+    fn from(stream: UnixStream) -> Self {
+        stream.set_read_timeout(Some(Duration::from_secs(2))).unwrap();
+        stream.set_write_timeout(Some(Duration::from_secs(60))).unwrap();
+        Self { stream }
     }
 }
 

@@ -228,6 +228,24 @@ fn credentials_are_asked_for_where_the_file_says_so() {
 }
 
 #[test]
+fn a_process_without_a_number_here_has_credentials_all_the_same() {
+    world(|| {
+        let mut router = Router::start("Credentials = yes\n[Admit user]\nUser = 4242\nAddress = 192.168.0.0/24\n");
+        router.end(nix::sys::signal::Signal::SIGTERM);
+        // In a namespace of processes of its own the router does not see those of others.
+        let mut command = std::process::Command::new("unshare");
+        command.args(["--fork", "--pid", "--kill-child=TERM", program(), "router", "run", "--root", "/run/root", "r0"]);
+        let _process = Process::start(&mut command);
+        let mut peer = eventually("it listens", || std::os::unix::net::UnixStream::connect(SOCKET).ok()).into();
+        Peer::greet(&mut peer, 4242, 4243);
+        peer.send(&echo("192.168.0.9", OWN[0]));
+        assert!(peer.receive(is_reply).is_some());
+        let known = router.peer("192.168.0.9").unwrap();
+        assert_eq!((&known["uid"], &known["gid"], &known["pid"]), (&json!(4242), &json!(4243), &json!(0)));
+    });
+}
+
+#[test]
 fn a_device_of_the_other_layer_is_refused() {
     world(|| {
         let router = Router::start("");

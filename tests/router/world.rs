@@ -85,9 +85,14 @@ impl Router {
         Self::start_with(more, &[])
     }
 
+    /// One without a file, which is not started.
+    pub fn stopped() -> Self {
+        Self { process: None, environment: Vec::new() }
+    }
+
     pub fn start_with(more: &str, environment: &[(&str, &str)]) -> Self {
         let environment = environment.iter().map(|(a, b)| ((*a).to_owned(), (*b).to_owned())).collect();
-        let mut router = Self { process: None, environment };
+        let mut router = Self { environment, ..Self::stopped() };
         router.write(more);
         router.prepare();
         router.run();
