@@ -71,6 +71,32 @@ fn a_peer_sends_no_faster_than_its_rate() {
 }
 
 #[test]
+fn a_device_sends_no_faster_than_its_rate_by_every_way_to_the_kernel() {
+    for way in ["multishot", "batch", "epoll"] {
+        world(|| {
+            let (burst, size, count) = (64 << 10, 1400, 300);
+            let limits = "[Limits]\nRateOut = 8kbit\nBurstOut = 64K\n";
+            let mut router = Router::start_with(limits, &[("SYSTEMD_NETNS_WAY", way)]);
+            let _a = service("a", 2);
+            // They wait where they are: in the device's own queue.
+            within("a", || {
+                let socket = super::traffic::connected("192.168.0.1:9".parse().unwrap());
+                // Nobody is there, which is told now and then.
+                (0..count).for_each(|_| while socket.send(&vec![0; size - 28]).is_err() {});
+            });
+            let came = |router: &Router| router.peer("192.168.0.2").map_or(0, |it| it["rx"].as_u64().unwrap());
+            eventually("the burst came", || (came(&router) >= burst).then_some(()));
+            let so_far = came(&router);
+            // A ring reads ahead.
+            assert!(so_far < (size * count) as u64 - (64 << 10), "{way}: {so_far}");
+            router.reload("");
+            eventually("the rest came", || (came(&router) >= (size * count) as u64).then_some(()));
+            transfer("a", "", OWN[0], 1 << 20);
+        });
+    }
+}
+
+#[test]
 fn a_peer_is_sent_no_faster_than_its_rate_and_what_does_not_wait_is_counted() {
     world(|| {
         let mut router = Router::start("[Limits]\nRateIn = 8kbit\nBurstIn = 64K\nQueue = 128K\n");

@@ -15,6 +15,7 @@ impl Peer {
     pub fn connect() -> Self {
         UnixStream::connect(SOCKET).expect("the router listens").into()
     }
+
     /// One that has said that an address is its own.
     pub fn with(address: &str) -> Self {
         let mut peer = Self::connect();
