@@ -244,6 +244,7 @@ impl Data {
                     if let Err(e) = self.engine.add_device(token(port), device.into_fd()) {
                         self.part(port, e.to_string());
                     }
+                    self.pace(port);
                     member
                 });
                 let _ = reply.send(member);
@@ -272,7 +273,10 @@ impl Data {
                 }
             }
             Command::Own(addresses) => self.switch.set_own(addresses),
-            Command::Reload(settings) => self.switch.reload(settings, now),
+            Command::Reload(settings) => {
+                self.switch.reload(settings, now);
+                (1..self.ways.len() as u32).for_each(|index| self.pace(PortId(index)));
+            }
             Command::Status(reply) => {
                 let _ = reply.send(self.status(now));
             }
@@ -290,6 +294,14 @@ impl Data {
         self.ways[index] = Some(Way { place: Some(place), ..way });
         self.settle(port);
         Member { port, number: self.number }
+    }
+
+    /// The device of a peer with a rate is read step by step: what was read cannot be left where it was.
+    fn pace(&mut self, port: PortId) {
+        if self.way(port).is_some_and(|way| way.framed.is_none()) {
+            let limited = self.switch.peer(port).is_some_and(|peer| peer.limits.rate_out.is_some());
+            self.engine.step(token(port), limited);
+        }
     }
 
     /// Who has an address is no stranger any more.
