@@ -123,7 +123,12 @@ impl Router {
         command.args(["router", "run", "-v", "--root", "/run/root", "r0"]).stderr(log);
         command.envs(self.environment.iter().map(|(a, b)| (a, b))).env_remove("JOURNAL_STREAM");
         self.process = Some(Process::start(&mut command));
-        eventually("the router is ready", || (self.said().matches("is ready").count() > ready).then_some(()));
+        let is_ready = || self.said().matches("is ready").count() > ready;
+        let done = (0..1000).any(|_| {
+            std::thread::sleep(Duration::from_millis(20));
+            is_ready()
+        });
+        assert!(done, "the router is not ready: {}", self.said());
     }
 
     /// All that it said.
