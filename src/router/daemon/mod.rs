@@ -6,6 +6,7 @@ mod data;
 mod frames;
 mod listen;
 mod port;
+mod room;
 mod statistics;
 
 use super::settings::Settings;

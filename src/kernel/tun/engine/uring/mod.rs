@@ -4,7 +4,8 @@
 //! over all that is queued and waits. A write to a tun device is done while it is handed over, so writes stay in order.
 //! With multishot reads (`IORING_OP_READ_MULTISHOT`) the kernel takes a buffer from a ring that is shared with it for every packet
 //! that comes, until it is told to stop or the ring is empty. Without them a device is polled, and as long as it has
-//! packets each wait reads a batch of them that must not block (`RWF_NOWAIT`).
+//! packets each wait reads a batch of them that must not block (`RWF_NOWAIT`). So is one that is read step by step: a read that goes
+//! on would bring a whole ring of packets before it could be stopped.
 //!
 //! What a completion belongs to is told by its user data.
 
@@ -12,8 +13,8 @@ mod lent;
 mod moderation;
 mod user_data;
 
-use super::pool::{LENGTH, Pool, is_lent};
-use super::{Buffer, Event, Token, Way};
+use super::pool::{LENGTH, Pool, READING, is_lent};
+use super::{Buffer, Event, STEP, Token, Way};
 use io_uring::types::{self, Fd, SubmitArgs, Timespec};
 use io_uring::{IoUring, Probe, cqueue, opcode, squeue};
 use lent::{GROUP, Lent};
@@ -60,6 +61,8 @@ struct Entry {
     ready: bool,
     /// Reads that are with the kernel (batches).
     reading: u16,
+    /// It is read step by step.
+    stepwise: bool,
 }
 
 impl Uring {
@@ -105,6 +108,7 @@ impl Uring {
             write: false,
             ready: false,
             reading: 0,
+            stepwise: false,
         };
         if self.entries[index].is_some() {
             return Err(io::ErrorKind::AlreadyExists.into());
@@ -152,14 +156,26 @@ impl Uring {
         }
     }
 
+    pub fn step(&mut self, token: Token, on: bool) {
+        let multishot = self.lent.is_some();
+        let Some(entry) = self.entry(token) else { return };
+        if std::mem::replace(&mut entry.stepwise, on) != on && on && multishot && entry.armed {
+            let old = data(Asked::Read, entry.generation, 0, token);
+            self.push(opcode::AsyncCancel::new(old).build().user_data(data(Asked::Cancel, 0, 0, token)));
+        }
+    }
+
     pub fn remove(&mut self, token: Token) {
         let multishot = self.lent.is_some();
         let Some(entry) = self.entries.get_mut(token as usize).and_then(Option::take) else { return };
         self.due.retain(|due| *due != token);
         if entry.armed {
-            let asked = if multishot && entry.is_device { Asked::Read } else { Asked::Poll };
-            let old = data(asked, entry.generation, 0, token);
-            self.push(opcode::AsyncCancel::new(old).build().user_data(data(Asked::Cancel, 0, 0, token)));
+            // A device that is, or was until now, read step by step has a poll; what is not there is not cancelled.
+            let reads = multishot && entry.is_device;
+            for asked in [Asked::Poll].into_iter().chain(reads.then_some(Asked::Read)) {
+                let old = data(asked, entry.generation, 0, token);
+                self.push(opcode::AsyncCancel::new(old).build().user_data(data(Asked::Cancel, 0, 0, token)));
+            }
         }
         // Writes that are queued name the descriptor by its number: they must go out before it is closed.
         self.hand_over();
@@ -227,7 +243,7 @@ impl Uring {
         if !entry.read {
             return;
         }
-        if multishot {
+        if multishot && !entry.stepwise {
             if !std::mem::replace(&mut entry.armed, true) {
                 let read = opcode::ReadMulti::new(fd, 0, GROUP).build();
                 self.push(read.user_data(data(Asked::Read, generation, 0, token)));
@@ -242,9 +258,10 @@ impl Uring {
 
     /// Reads what a device has, up to a batch.
     fn read_batch(&mut self, pool: &mut Pool, token: Token, fd: Fd, generation: u16) {
-        let under_way = self.entry(token).map_or(0, |entry| entry.reading);
+        let Some(entry) = self.entry(token) else { return };
+        let (under_way, batch) = (entry.reading, if entry.stepwise { STEP } else { BATCH });
         let mut asked = 0;
-        for _ in under_way..BATCH {
+        for _ in under_way..batch {
             let Some(buffer) = pool.take() else { break };
             let address = pool.room(&buffer).as_mut_ptr();
             let read = opcode::Read::new(fd, address, LENGTH as u32).rw_flags(RWF_NOWAIT).build();
@@ -277,7 +294,10 @@ impl Uring {
                 }
             }
             Asked::Poll => self.polled(token, generation, result, events),
-            Asked::Read if self.lent.is_some() => self.read_on(pool, token, generation, done, result, events),
+            // The buffer of a read that goes on is told by its flags; this one is of the second part.
+            Asked::Read if self.lent.is_some() && index < READING => {
+                self.read_on(pool, token, generation, done, result, events)
+            }
             Asked::Read => {
                 let buffer = Buffer { index, length: result.unwrap_or(0) as u32 };
                 self.read_once(pool, token, generation, buffer, result, events);
