@@ -9,12 +9,14 @@
 //!
 //! What a completion belongs to is told by its user data.
 
+mod entry;
 mod lent;
 mod moderation;
 mod user_data;
 
 use super::pool::{LENGTH, Pool, READING, is_lent};
 use super::{Buffer, Event, STEP, Token, Way};
+use entry::Entry;
 use io_uring::types::{self, Fd, SubmitArgs, Timespec};
 use io_uring::{IoUring, Probe, cqueue, opcode, squeue};
 use lent::{GROUP, Lent};
@@ -43,26 +45,6 @@ pub(super) struct Uring {
     under_way: usize,
     /// Where the kernel can wait for several packets.
     moderation: Option<Moderation>,
-}
-
-/// A descriptor.
-struct Entry {
-    fd: OwnedFd,
-    generation: u16,
-    is_device: bool,
-    /// A request that goes on, or a poll, is with the kernel.
-    armed: bool,
-    /// It is among those that are due.
-    is_due: bool,
-    /// What it is watched for.
-    read: bool,
-    write: bool,
-    /// There is something to read, as far as is known (batches).
-    ready: bool,
-    /// Reads that are with the kernel (batches).
-    reading: u16,
-    /// It is read step by step.
-    stepwise: bool,
 }
 
 impl Uring {
@@ -98,18 +80,7 @@ impl Uring {
             self.entries.resize_with(index + 1, || None);
         }
         self.generation = (self.generation + 1) & 0xfff;
-        let entry = Entry {
-            fd,
-            generation: self.generation,
-            is_device,
-            armed: false,
-            is_due: false,
-            read: true,
-            write: false,
-            ready: false,
-            reading: 0,
-            stepwise: false,
-        };
+        let entry = Entry::new(fd, self.generation, is_device);
         if self.entries[index].is_some() {
             return Err(io::ErrorKind::AlreadyExists.into());
         }
