@@ -27,12 +27,14 @@ fn is_answered(peer: &mut Peer, address: &str) {
 #[test]
 fn a_second_peer_with_a_taken_address_throws_nobody_out() {
     world(|| {
-        let _router = Router::start("");
+        let router = Router::start("");
         let mut first = answered("192.168.0.9");
         let mut second = Peer::connect();
         second.send(&echo("192.168.0.9", OWN[0]));
-        assert!(second.receive(is_reply).is_none());
+        router.says("sent from 192.168.0.9, which was refused: taken");
         is_answered(&mut first, "192.168.0.9");
+        is_answered(&mut second, "192.168.0.8");
+        assert_eq!(router.lost("192.168.0.8", "taken"), 1);
     });
 }
 

@@ -1,4 +1,4 @@
-//! The loop around the core: the packets' thread ([`data`]), and beside it one that accepts peers, answers who asks for
+//! The loop around the core: the packets' thread (`data`), and beside it one that accepts peers, answers who asks for
 //! statistics, reloads and ends. They share nothing but messages and counters, so that nobody who asks holds a packet up.
 
 mod accept;
