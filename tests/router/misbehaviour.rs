@@ -20,7 +20,8 @@ fn answered(address: &str) -> Peer {
 fn is_answered(peer: &mut Peer, address: &str) {
     let own = OWN[usize::from(address.contains(':'))];
     peer.send(&echo(address, own));
-    let reply = peer.receive(is_reply).expect("an answer");
+    let reply = peer.receive(is_reply);
+    let reply = reply.unwrap_or_else(|| panic!("no answer for {address}: {}", ask(STATISTICS, "")));
     assert_eq!(source(&reply).to_string(), own);
 }
 
