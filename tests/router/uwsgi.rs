@@ -16,7 +16,8 @@ static PROGRAM: LazyLock<Result<String, String>> = LazyLock::new(|| {
     let build = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/lib/uwsgi");
     let built = Command::new(build).output().map_err(|e| format!("{build}: {e}"))?;
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).trim().to_owned();
-    if built.status.success() { Ok(text(&built.stdout)) } else { Err(text(&built.stderr)) }
+    let last = |bytes: &[u8]| text(bytes).lines().last().unwrap_or_default().to_owned();
+    if built.status.success() { Ok(text(&built.stdout)) } else { Err(last(&built.stderr)) }
 });
 
 /// Runs a test in a world, where uWSGI can be had.

@@ -49,7 +49,7 @@ psgi-file = foobar.pl
 fn ours(netns: &str, name: &str, arguments: &[&str]) -> Process {
     let log = std::fs::File::create(format!("/run/{name}.log")).unwrap();
     let mut command = Command::new(program());
-    command.args(arguments).stderr(log).env_remove("JOURNAL_STREAM");
+    command.args(arguments).stdout(log.try_clone().unwrap()).stderr(log).env_remove("JOURNAL_STREAM");
     super::traffic::at(netns, || Process::start(&mut command))
 }
 
