@@ -3,7 +3,7 @@
 use super::traffic::transfer;
 use super::uwsgi::configure;
 use super::world::*;
-use crate::common::{sh, try_sh};
+use crate::common::{eventually, sh, try_sh};
 use nix::sys::signal::Signal;
 use std::process::Command;
 
@@ -160,4 +160,30 @@ fn its_firewall_is_run_by_us_in_its_place_by_file_and_by_option() {
             }
         });
     }
+}
+
+#[test]
+fn a_device_of_its_options_goes_with_its_command_or_its_process() {
+    world(|| {
+        let router = Router::start("");
+        namespace("a");
+        let there = || within("a", || try_sh("ip link show uw0").status.success());
+        let at = format!("uw0 {SOCKET}");
+        let script = "ip address add 192.168.0.2/24 dev uw0 && ip link set uw0 up && ping -c 3 -i 0.2 192.168.0.1";
+        for pass in [&[][..], &["--pass"]] {
+            let device = [&["device", "--tuntap-device", &at], pass].concat();
+            let mut process = ours("a", "a", &[&device[..], &["--", "sh", "-c", script]].concat());
+            assert!(process.0.wait().unwrap().success(), "{}", std::fs::read_to_string("/run/a.log").unwrap());
+            eventually("the device is gone", || (!there()).then_some(()));
+            let mut process = ours("a", "a", &[&device[..], &["--", "false"]].concat());
+            assert!(!process.0.wait().unwrap().success());
+            eventually("the device is gone", || (!there()).then_some(()));
+            let mut process = ours("a", "a", &device);
+            says("a", "is connected to the router");
+            assert!(there());
+            process.end(Signal::SIGKILL);
+            eventually("the device is gone", || (!there()).then_some(()));
+            eventually("the peer is gone", || (router.peers() == 0).then_some(()));
+        }
+    });
 }
