@@ -16,4 +16,5 @@ mod router {
     mod tap;
     mod transfer;
     mod uwsgi;
+    mod uwsgi_files;
 }

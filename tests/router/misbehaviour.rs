@@ -20,19 +20,22 @@ fn answered(address: &str) -> Peer {
 fn is_answered(peer: &mut Peer, address: &str) {
     let own = OWN[usize::from(address.contains(':'))];
     peer.send(&echo(address, own));
-    let reply = peer.receive(is_reply).expect("an answer");
+    let reply = peer.receive(is_reply);
+    let reply = reply.unwrap_or_else(|| panic!("no answer for {address}: {}", ask(STATISTICS, "")));
     assert_eq!(source(&reply).to_string(), own);
 }
 
 #[test]
 fn a_second_peer_with_a_taken_address_throws_nobody_out() {
     world(|| {
-        let _router = Router::start("");
+        let router = Router::start("");
         let mut first = answered("192.168.0.9");
         let mut second = Peer::connect();
         second.send(&echo("192.168.0.9", OWN[0]));
-        assert!(second.receive(is_reply).is_none());
+        router.says("sent from 192.168.0.9, which was refused: taken");
         is_answered(&mut first, "192.168.0.9");
+        is_answered(&mut second, "192.168.0.8");
+        assert_eq!(router.lost("192.168.0.8", "taken"), 1);
     });
 }
 
@@ -205,7 +208,7 @@ fn a_prefix_of_zero_and_bits_under_a_mask_match_as_they_are_meant() {
         for rule in ["deny 192.168.0.9/24 203.0.113.1", "deny 0.0.0.0/0 203.0.113.2", "deny 10.0.0.9/0 203.0.113.3"] {
             command.args(["--tuntap-router-firewall-out", rule]);
         }
-        let _process = Process::start(&mut command);
+        let _process = Process::start(command.stderr(std::process::Stdio::null()));
         let router = Router::stopped();
         let mut peer: Peer = eventually("it listens", || std::os::unix::net::UnixStream::connect(SOCKET).ok()).into();
         for to in ["203.0.113.1", "203.0.113.2", "203.0.113.3", "203.0.113.4"] {

@@ -45,7 +45,7 @@ impl Peer {
         self.stream.write_all(&frame(0, packet))
     }
 
-    /// The next packet that fits, none when none comes for a while.
+    /// The next packet that fits, none when none comes for long.
     pub fn receive(&mut self, fits: impl Fn(&[u8]) -> bool) -> Option<Vec<u8>> {
         loop {
             let mut header = [0; 4];
@@ -73,7 +73,7 @@ impl Peer {
 
 impl From<UnixStream> for Peer {
     fn from(stream: UnixStream) -> Self {
-        stream.set_read_timeout(Some(Duration::from_secs(2))).unwrap();
+        stream.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
         stream.set_write_timeout(Some(Duration::from_secs(60))).unwrap();
         Self { stream }
     }

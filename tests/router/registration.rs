@@ -235,7 +235,7 @@ fn a_process_without_a_number_here_has_credentials_all_the_same() {
         // In a namespace of processes of its own the router does not see those of others.
         let mut command = std::process::Command::new("unshare");
         command.args(["--fork", "--pid", "--kill-child=TERM", program(), "router", "run", "--root", "/run/root", "r0"]);
-        let _process = Process::start(&mut command);
+        let _process = Process::start(command.stderr(std::process::Stdio::null()));
         let mut peer = eventually("it listens", || std::os::unix::net::UnixStream::connect(SOCKET).ok()).into();
         Peer::greet(&mut peer, 4242, 4243);
         peer.send(&echo("192.168.0.9", OWN[0]));

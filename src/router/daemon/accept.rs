@@ -96,7 +96,7 @@ fn of_user(stream: UnixStream) -> io::Result<(UnixStream, Guest)> {
 fn of_host(stream: tokio::net::TcpStream, from: IpAddr) -> io::Result<(UnixStream, Guest)> {
     stream.set_nodelay(true)?;
     let stream = UnixStream::from_std(std::os::unix::net::UnixStream::from(OwnedFd::from(stream.into_std()?)))?;
-    Ok((stream, Guest::Host(from)))
+    Ok((stream, Guest::by_tcp(from)))
 }
 
 /// A peer that passed its device, and its connection.

@@ -5,7 +5,7 @@
 
 use std::collections::HashMap;
 use std::fmt;
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv6Addr};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// How many strangers there may be where fewer peers may be.
@@ -20,6 +20,16 @@ pub(super) enum Guest {
     User(u32),
     /// A host's that connects by TCP.
     Host(IpAddr),
+}
+
+impl Guest {
+    /// Of a connection by TCP. A host may have all addresses of a network of 64 bits.
+    pub fn by_tcp(from: IpAddr) -> Self {
+        Self::Host(match from.to_canonical() {
+            IpAddr::V6(from) => Ipv6Addr::from_bits(from.to_bits() & !u128::from(u64::MAX)).into(),
+            from => from,
+        })
+    }
 }
 
 impl fmt::Display for Guest {
@@ -102,9 +112,13 @@ mod tests {
         for uid in 2..5 {
             places.extend((0..25).map(|_| enter(uid).unwrap()));
         }
-        let host = Guest::Host([192, 0, 2, 1].into());
+        let host = Guest::by_tcp([192, 0, 2, 1].into());
         assert!(room.enter(host, 100).unwrap_err().is_some_and(|why| why.contains("there are 100")));
         drop(places);
+        let of = |text: &str| Guest::by_tcp(text.parse().unwrap());
+        assert_eq!(of("2001:db8::1"), of("2001:db8::ffff:1"));
+        assert_ne!(of("2001:db8::1"), of("2001:db8:0:1::1"));
+        assert_eq!(of("::ffff:192.0.2.1"), host);
         assert!(room.held().is_empty());
         assert!(room.enter(host, 1).is_ok());
     }
