@@ -94,7 +94,7 @@ class Ours(World):
             self.start(netns, self.binary, "device", "--pass", "--tuntap-device", f"tun0 {socket}")
             self.address(netns, "tun0", f"{address}/16")
             # The first packet registers the address.
-            run(*inside(netns, "ping", "-qc", "1", "-W", "5", self.host))
+            run(*inside(netns, "ping", "-qc", "1", "-w", "5", self.host))
 
 
 class Uwsgi(World):
@@ -112,7 +112,7 @@ class Uwsgi(World):
             user = ["--jailed", "--uid", "65534", "--gid", "65534"]
             self.start(netns, self.program, "--tuntap-device", f"tun0 {socket}", *user, *serve, f"@{netns}")
             self.address(netns, "tun0", f"{address}/24")
-            run(*inside(netns, "ping", "-qc", "1", "-W", "5", self.host))
+            run(*inside(netns, "ping", "-qc", "1", "-w", "5", self.host))
 
 
 class Veth(World):
