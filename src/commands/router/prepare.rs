@@ -6,7 +6,7 @@
 use super::load;
 use crate::apply::{apply, apply_all};
 use crate::commands::stop::report_failures;
-use crate::commands::{Refused, look};
+use crate::commands::{Mistakes, Refused, look};
 use crate::config;
 use crate::interfaces::diagnostic::{Diagnostic, Severity};
 use crate::kernel::{Kernel, Wanted};
@@ -22,9 +22,13 @@ use nix::unistd::Pid;
 use std::collections::BTreeSet;
 use std::path::Path;
 
-/// Brings the host in line with a router's file.
-pub(super) fn prepare(root: &Path, name: &RouterName) -> Result<()> {
-    prepare_for(name, &load(root, name)?)
+/// Brings the host in line with a router's file. A unit is not started again for a mistake where it is its main process that tells
+/// it (`RestartPreventExitStatus=`, systemd.service(5)): so what runs before leaves it to that.
+pub(super) fn prepare(root: &Path, name: &RouterName, before_run: bool) -> Result<()> {
+    match load(root, name) {
+        Err(e) if before_run && e.is::<Mistakes>() => Ok(()),
+        settings => prepare_for(name, &settings?),
+    }
 }
 
 /// The same for settings that are read already.
