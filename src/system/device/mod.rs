@@ -52,7 +52,7 @@ pub fn attach(place: &Place, device: &Device) -> Result<()> {
     let link = instance.link;
     log::info!("attaching {link} to {}", device.router);
     let attached = match &manager {
-        Some(manager) => open_socket(manager, device).and_then(|()| manager.start(&instance.unit())),
+        Some(manager) => open_socket(manager, device).and_then(|()| manager.start_at_once(&instance.unit())),
         None => child::start(&instance),
     };
     attached.with_context(|| format!("{} does not take {link}", device.router))
