@@ -185,7 +185,8 @@ pub enum RouterAct {
     Reload(RouterArgument),
     /// Give everything back that `prepare` did
     ///
-    /// Run by systemd after a failure, or before a start again, it does nothing: the device stays, and with it what goes through it.
+    /// While systemd runs the router, after a failure and before a start again it does nothing: the device stays, and with it what goes
+    /// through it.
     Clean {
         /// The router: the name of its file without .conf
         name: RouterName,

@@ -1,6 +1,8 @@
 //! systemd's manager over D-Bus (org.freedesktop.systemd1(5)).
 
 use anyhow::{Context, Result, bail};
+use std::io::ErrorKind;
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
 use zbus::zvariant::{DynamicType, OwnedObjectPath, OwnedValue};
 
@@ -97,6 +99,40 @@ impl Manager {
             Ok(_) => bail!("{unit} did not start: {said}"),
             Err(e) => bail!("{e:#}: {said}"),
         }
+    }
+
+    /// Restarts a unit, and waits until it runs.
+    ///
+    /// # Errors
+    /// When it does not.
+    pub fn restart(&self, unit: &str) -> Result<()> {
+        self.restart_soon(unit)?;
+        match self.wait(unit, |state| matches!(state, Active::Yes | Active::No | Active::Failed))? {
+            Active::Yes => Ok(()),
+            _ => bail!("{unit} did not start again: see journalctl -u '{unit}'"),
+        }
+    }
+
+    /// Has a unit restarted, and does not wait.
+    ///
+    /// # Errors
+    /// When the manager refuses.
+    pub fn restart_soon(&self, unit: &str) -> Result<()> {
+        self.call("RestartUnit", &(unit, "replace")).with_context(|| format!("restart {unit}")).map(drop)
+    }
+
+    /// The file of a socket unit that listens, if it is missing.
+    ///
+    /// # Errors
+    /// When the manager refuses to say.
+    pub fn missing_file(&self, socket: &str) -> Result<Option<PathBuf>> {
+        if self.active(socket)? != Active::Yes {
+            return Ok(None);
+        }
+        let listen = self.get(self.path(socket)?, "org.freedesktop.systemd1.Socket", "Listen")?;
+        let listen: Vec<(String, String)> = listen.try_into().with_context(|| format!("read Listen of {socket}"))?;
+        let mut files = listen.into_iter().map(|(_, path)| PathBuf::from(path)).filter(|path| path.is_absolute());
+        Ok(files.find(|path| std::fs::symlink_metadata(path).is_err_and(|e| e.kind() == ErrorKind::NotFound)))
     }
 
     /// Stops a unit, and waits until it has ended. One that does not run, or that nobody knows, is no mistake.
