@@ -12,7 +12,6 @@ web_in_lan() {
     web_conf /run/lan-web 192.0.2.1:80 >/run/lan-web.conf
     systemd-run --quiet --unit=lan-web ip netns exec lan nginx -c /run/lan-web.conf
     eventually fetch 192.0.2.1
-    : >/run/lan-web.log
 }
 
 # web_conf FOLDER ADDRESS: an nginx in the foreground that logs beside the folder.
@@ -49,7 +48,7 @@ web_service() {
     write "/etc/systemd/system/$1.service" <<END
 [Service]
 Type=exec
-ExecStartPre=/usr/bin/curl -fsS --connect-timeout 5 -o /run/$1.page http://192.0.2.1/
+ExecStartPre=/usr/bin/curl -fsS --connect-timeout 5 -o /run/$1.page http://192.0.2.1/?$1
 ExecStart=/usr/sbin/nginx -c /run/web-$1.conf
 END
     netns_conf "$1"

@@ -42,7 +42,8 @@ check_is 'plans change nothing' "$before" "$(everything)"
 check 'start app' systemctl start app
 check 'all of it runs' systemctl is-active app systemd-netns@app systemd-netns-device@app:tun0 $service $socket
 check_is 'the service had its network when it began' 'the LAN'\''s page' "$(cat /run/app.page)"
-check_is 'the LAN saw the router'\''s address' 192.0.2.10 "$(cut -d' ' -f1 /run/lan-web.log | sort -u)"
+check 'the LAN saw the host'\''s address' eventually grep -q '^192\.0\.2\.10 .*GET /?app ' /run/lan-web.log
+check_not 'and no other' grep '^192\.168\.' /run/lan-web.log
 check_is 'the host reaches the service' 'app'\''s page' "$(curl -fsS http://192.168.0.2/)"
 check_is 'the service is in its namespace' "$(inode_of app)" "$(netns_of "$(main_pid app)")"
 check_is 'the namespace has its own links only' 'lo tun0' "$(ip -n app -j link | jq -r '[.[].ifname] | join(" ")')"
@@ -121,6 +122,10 @@ check_is 'both are there' 'the LAN'\''s page' "$(inside other 192.0.2.1)"
 check 'the first is in again' eventually peer_is_in 192.168.0.2
 check_is 'and answers' 'app'\''s page' "$(curl -fsS http://192.168.0.2/)"
 
+systemctl restart --no-block $service
+check 'a connection that is begun while the router restarts comes about' inside other 192.0.2.1
+check 'the router is there again' eventually peer_is_in 192.168.0.3
+
 # All is given back, in whatever order things stop.
 systemctl stop other app
 check 'the namespaces go' eventually inactive systemd-netns@app systemd-netns@other
@@ -140,9 +145,27 @@ systemctl stop app
 check 'the namespace stops without a router' eventually inactive systemd-netns@app
 check_is 'the machine is as it was' "$before" "$(everything)"
 
+# Where the file has it listen: the generator tells systemd.
+emperor0 'Listen = /run/elsewhere.sock @elsewhere'
+systemctl daemon-reload
+check_has 'the socket is where the file says' '@elsewhere (Stream)' systemctl show -P Listen $socket
+check 'the service starts' systemctl start app
+check 'the socket is there' test -S /run/elsewhere.sock
+check_not 'and not where it was' test -e /run/systemd-netns/router/emperor0.sock
+check 'the service is reached' curl -fsS -o /dev/null http://192.168.0.2/
+systemctl stop app $socket $service
+check 'the namespace goes' eventually inactive systemd-netns@app
+check_not 'the socket too' test -e /run/elsewhere.sock
+emperor0
+systemctl daemon-reload
+check_is 'the machine is as it was' "$before" "$(everything)"
+
+# One transaction, as at boot and at shutdown.
 check 'start the router first' systemctl start $service
 check 'then the service' systemctl start app
 check_is 'which has the LAN' 'the LAN'\''s page' "$(cat /run/app.page)"
 rm /etc/systemd-netns/router/emperor0.conf /etc/netns/app/network/tuntap
-check 'stop everything without the files' systemctl stop app systemd-netns@app $socket $service
+check 'stop everything without the files' systemctl stop $socket $service systemd-netns@app app
+check 'the router was there until the namespace was gone' test "$(systemctl show -P InactiveEnterTimestampMonotonic systemd-netns@app)" \
+    -le "$(systemctl show -P ActiveExitTimestampMonotonic $service)"
 check_is 'the machine is as it was' "$before" "$(everything)"

@@ -119,6 +119,22 @@ ip -n app link set tun0 up
 check "$what: a reload brings them back" systemctl reload systemd-netns@app
 all_go_on "$what"
 
+what='the router'\''s device is deleted'
+mark
+ip link delete emperor0
+check "$what: it is made anew" eventually ip link show dev emperor0
+new_ones_come "$what"
+check "$what: it is said" says $service "the router's device is gone"
+check "$what: connections go on" transfer_goes_on app other
+
+what='the namespace'\''s device is deleted'
+mark
+ip -n app link delete tun0
+check "$what: another's connection goes on" transfer_goes_on other
+check "$what: the router says so" eventually says $service 'its device is gone'
+check "$what: a reload makes it anew" systemctl reload systemd-netns@app
+all_go_on "$what"
+
 what='an address is taken'
 tuntap third 192.168.0.2/24
 sleeper third
