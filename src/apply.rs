@@ -5,7 +5,7 @@
 
 use crate::kernel::{Kernel, Namespace};
 use crate::plan::{Op, Plan};
-use crate::system::{dhcp, hook, resolv};
+use crate::system::{device, dhcp, hook, nft, resolv};
 use anyhow::{Context, Error, Result};
 
 /// An operation that failed, and why.
@@ -82,6 +82,9 @@ fn effect(op: &Op) -> Result<()> {
         Op::StartDhcp(asking) => dhcp::start(asking),
         Op::AwaitLease(asking) => dhcp::await_lease(asking),
         Op::StopDhcp(asking) => dhcp::stop(asking),
+        Op::AttachDevice { place, device } => device::attach(place, device),
+        Op::DetachDevice(place) => device::detach(place),
+        Op::SetTable { name, content } => nft::set(name, content.as_deref()),
         Op::SetResolv { netns, resolv } => resolv::set(netns, resolv.as_ref()),
         _ => Ok(()),
     }

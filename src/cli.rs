@@ -2,7 +2,7 @@
 //!
 //! Man page and shell completions are generated from here.
 
-use crate::model::{Instance, NetnsName};
+use crate::model::{DeviceInstance, Instance, NetnsName, RouterName};
 use clap::{Args, Parser, Subcommand, ValueHint};
 use clap_complete::Shell;
 use std::ffi::OsString;
@@ -59,19 +59,26 @@ pub enum Command {
     Delete(Name),
     /// Show every mistake in the files, and what would be dangerous
     Check {
-        /// The namespaces; all of /etc/netns when there is none
+        /// The namespaces; all of /etc/netns, and all routers, when there is none
         #[arg(value_name = "NAME")]
         names: Vec<NetnsName>,
+        /// A router; several when given several times
+        #[arg(long = "router", value_name = "ROUTER")]
+        routers: Vec<RouterName>,
     },
     /// Print the commands that a start, or a reload, would amount to from here
     Plan {
         /// The namespace
-        name: NetnsName,
+        #[arg(required_unless_present = "router")]
+        name: Option<NetnsName>,
+        /// The host's side of a router instead
+        #[arg(long, value_name = "ROUTER", conflicts_with = "name")]
+        router: Option<RouterName>,
         /// The commands of a stop instead
         #[arg(long)]
         stop: bool,
     },
-    /// Show namespaces, their links, addresses and services, and how far they are from the files
+    /// Show namespaces, their links, addresses and services, routers, and how far they are from the files
     Status {
         /// The namespace; all when there is none
         name: Option<NetnsName>,
@@ -94,6 +101,16 @@ pub enum Command {
     },
     /// Run a command in a namespace, as ip netns exec does
     Run(Run),
+    /// Run a router, which gives connectivity to namespaces without a NIC
+    ///
+    /// In the foreground, as its unit does (systemd-netns-router@NAME.service). Its file is /etc/systemd-netns/router/NAME.conf, see
+    /// systemd-netns-router(5). With uWSGI's options, as they stand there, it is the router that uWSGI would be.
+    Router(Router),
+    /// Hold a device of a namespace for its router
+    ///
+    /// By an instance, NAMESPACE:LINK, it is what a unit runs (systemd-netns-device@INSTANCE.service). With uWSGI's options it makes the
+    /// device in the namespace that it is run in, and runs a command with it.
+    Device(Device),
     /// What a client's unit runs
     #[command(hide = true)]
     Dhcp {
@@ -134,6 +151,118 @@ pub enum DhcpAct {
 pub struct Whose {
     /// NAMESPACE:LINK:FAMILY
     pub instance: Instance,
+}
+
+/// A router, and what is done with it.
+#[derive(Debug, Args)]
+#[command(args_conflicts_with_subcommands = true, subcommand_negates_reqs = true)]
+pub struct Router {
+    /// What to do; `run` if nothing else
+    #[command(subcommand)]
+    pub act: Option<RouterAct>,
+    /// The router: the name of its file without .conf
+    #[arg(conflicts_with = "UwsgiRouter", required_unless_present_any = ["tuntap_router", "uwsgi"])]
+    pub name: Option<RouterName>,
+    /// uWSGI's options
+    #[command(flatten)]
+    pub uwsgi: UwsgiRouter,
+}
+
+/// What is done with a router.
+#[derive(Debug, Subcommand)]
+pub enum RouterAct {
+    /// Run it in the foreground
+    Run(RouterArgument),
+    /// Make its device, and let the host forward and masquerade as its file says
+    Prepare {
+        /// The router: the name of its file without .conf
+        name: RouterName,
+        /// `run` follows and tells mistakes: where there are any, do nothing
+        #[arg(long)]
+        before_run: bool,
+    },
+    /// Bring the host in line with its file, and tell the running router to read it again
+    Reload(RouterArgument),
+    /// Give everything back that `prepare` did
+    ///
+    /// While systemd runs the router, after a failure and before a start again it does nothing: the device stays, and with it what goes
+    /// through it.
+    Clean {
+        /// The router: the name of its file without .conf
+        name: RouterName,
+        /// Also then
+        #[arg(long = "final")]
+        last: bool,
+    },
+}
+
+/// A router.
+#[derive(Debug, Args)]
+pub struct RouterArgument {
+    /// The router: the name of its file without .conf
+    pub name: RouterName,
+}
+
+/// uWSGI's options of a router, each as often as there.
+#[derive(Debug, Args)]
+#[group(id = "UwsgiRouter", multiple = true)]
+pub struct UwsgiRouter {
+    /// Device, socket, and statistics socket if any
+    #[arg(long, value_name = "DEVICE SOCKET [STATS] [GATEWAY]", help_heading = "uWSGI's options")]
+    pub tuntap_router: Vec<String>,
+    /// A rule for what goes to peers
+    #[arg(long, value_name = "ACTION [SRC DST]", help_heading = "uWSGI's options")]
+    pub tuntap_router_firewall_in: Vec<String>,
+    /// A rule for what comes from peers
+    #[arg(long, value_name = "ACTION [SRC DST]", help_heading = "uWSGI's options")]
+    pub tuntap_router_firewall_out: Vec<String>,
+    /// A way to another router's gateway
+    #[arg(long, value_name = "SRC DST GATEWAY", help_heading = "uWSGI's options")]
+    pub tuntap_router_route: Vec<String>,
+    /// A socket that statistics are told at
+    #[arg(long, value_name = "SOCKET", help_heading = "uWSGI's options")]
+    pub tuntap_router_stats: Vec<String>,
+    /// Peers begin with their credentials
+    #[arg(long, value_name = "FUNCTION", num_args = 0..=1, default_missing_value = "", help_heading = "uWSGI's options")]
+    pub tuntap_use_credentials: Option<String>,
+    /// Read these options out of uWSGI's file, and run its exec-as-root lines
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, help_heading = "uWSGI's options")]
+    pub uwsgi: Vec<PathBuf>,
+}
+
+/// A device.
+#[derive(Debug, Args)]
+pub struct Device {
+    /// NAMESPACE:LINK
+    #[arg(conflicts_with_all = ["UwsgiDevice", "command"], required_unless_present_any = ["tuntap_device", "uwsgi"])]
+    pub instance: Option<DeviceInstance>,
+    /// uWSGI's options
+    #[command(flatten)]
+    pub uwsgi: UwsgiDevice,
+    /// A command that is run once the router has the device; the device goes with it
+    #[arg(last = true, value_hint = ValueHint::CommandWithArguments)]
+    pub command: Vec<OsString>,
+}
+
+/// uWSGI's options of a device, each as often as there.
+#[derive(Debug, Args)]
+#[group(id = "UwsgiDevice", multiple = true)]
+pub struct UwsgiDevice {
+    /// Device and the router's socket
+    #[arg(long, value_name = "DEVICE SOCKET", help_heading = "uWSGI's options")]
+    pub tuntap_device: Vec<String>,
+    /// Pass the device to the router, which is one of this program, rather than frame packets as uWSGI does
+    #[arg(long)]
+    pub pass: bool,
+    /// A rule that the router is sent
+    #[arg(long, value_name = "DIRECTION SRC DST ACTION", help_heading = "uWSGI's options")]
+    pub tuntap_device_rule: Vec<String>,
+    /// Begin with the credentials
+    #[arg(long, value_name = "FUNCTION", num_args = 0..=1, default_missing_value = "", help_heading = "uWSGI's options")]
+    pub tuntap_use_credentials: Option<String>,
+    /// Read these options out of uWSGI's file, and run its exec-as-root lines
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, help_heading = "uWSGI's options")]
+    pub uwsgi: Vec<PathBuf>,
 }
 
 /// A namespace.

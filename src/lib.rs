@@ -30,11 +30,12 @@
 //! |---|---|---|
 //! | [`model`] | nouns as plain ordered values | – |
 //! | [`interfaces`] | the language of interfaces(5) | – |
-//! | [`config`] | meaning: files to [`model::Desired`] | `model`, `interfaces` |
+//! | [`config`] | meaning: files to [`model::Desired`] and [`router::settings`] | `model`, `interfaces`, `router`'s settings and rules |
 //! | [`plan`] | operations, converge, teardown, simulate | `model` |
 //! | [`kernel`] | netlink, setns, `/proc/sys` | `model`, `plan` |
 //! | [`system`] | files, commands of the user's, D-Bus, messages | `model`, `interfaces`, `plan` |
 //! | [`apply`], [`report`] | walking a plan; what was done, in words | `model`, `plan`, `kernel`, `system` |
+//! | [`router`] | packets between devices, peers and uplinks | `model`; its daemon and device also `kernel`, `system` |
 //! | [`cli`] | what can be typed | `model` |
 //! | [`commands`] | one file per subcommand | everything |
 //!
@@ -54,4 +55,5 @@ pub mod kernel;
 pub mod model;
 pub mod plan;
 pub mod report;
+pub mod router;
 pub mod system;

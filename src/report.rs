@@ -35,6 +35,9 @@ pub fn summary(plan: &Plan) -> String {
         (count(|op| matches!(op, Op::SetResolv { .. })), "resolv.conf written", "resolv.conf written"),
         (count(|op| matches!(op, Op::StartDhcp(_))), "client started", "clients started"),
         (count(|op| matches!(op, Op::StopDhcp(_))), "client stopped", "clients stopped"),
+        (count(|op| matches!(op, Op::AttachDevice { .. })), "device attached", "devices attached"),
+        (count(|op| matches!(op, Op::DetachDevice(_))), "device detached", "devices detached"),
+        (count(|op| matches!(op, Op::SetTable { .. })), "nft table set", "nft tables set"),
         (count(|op| matches!(op, Op::Run(_))), "command run", "commands run"),
     ];
     let mut text = String::new();

@@ -140,6 +140,9 @@ fn render_link(text: &mut String, link: &DesiredLink) -> std::fmt::Result {
     if let Some(wait) = link.wait {
         writeln!(text, "  wait {wait:?}")?;
     }
+    if let Some(device) = &link.device {
+        writeln!(text, "  device {}", serde_json::to_string(device).unwrap())?;
+    }
     for (key, value) in &link.sysctls {
         writeln!(text, "  sysctl {key} = {value}")?;
     }

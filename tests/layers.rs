@@ -8,13 +8,14 @@ fn allowed() -> BTreeMap<&'static str, &'static [&'static str]> {
     BTreeMap::from([
         ("model", &[][..]),
         ("interfaces", &[]),
-        ("config", &["model", "interfaces"]),
+        ("config", &["model", "interfaces", "router"]),
         ("plan", &["model"]),
         ("kernel", &["model", "plan"]),
         ("system", &["model", "interfaces", "plan"]),
         ("apply", &["model", "plan", "kernel", "system"]),
         ("report", &["model", "plan", "kernel", "system"]),
         ("cli", &["model"]),
+        ("router", &["model", "kernel", "system"]),
     ])
 }
 

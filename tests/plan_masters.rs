@@ -32,7 +32,7 @@ fn of(kind: Kind) -> Link {
 
 fn wanted(place: Place, link: Link) -> DesiredLink {
     let (presence, stanzas) = (Presence::Required, vec![Stanza::default()]);
-    DesiredLink { place, link, from: None, presence, sysctls: Vec::new(), wait: None, stanzas }
+    DesiredLink { place, link, from: None, presence, sysctls: Vec::new(), wait: None, device: None, stanzas }
 }
 
 fn port(port: &str, master: &str) -> DesiredLink {

@@ -1,11 +1,11 @@
-//! `check [NAME…]`: every mistake of all files, and what would be dangerous on this machine.
+//! `check [NAME…] [--router NAME]…`: every mistake of all files, and what would be dangerous on this machine.
 
 use super::load::{diagnostic, read};
-use super::{Mistakes, Refused, look, shared};
+use super::{Mistakes, Refused, look, router, shared};
 use crate::config::{self, Loaded};
 use crate::interfaces::diagnostic::{Diagnostic, Severity};
 use crate::kernel::{Kernel, netns};
-use crate::model::{Desired, LinkName, Netns, NetnsName, NetnsState, Place};
+use crate::model::{Desired, LinkName, Netns, NetnsName, NetnsState, Place, RouterName};
 use crate::system::journal;
 use crate::system::record::Record;
 use anyhow::Result;
@@ -13,37 +13,53 @@ use std::net::IpAddr;
 use std::path::Path;
 use std::sync::Arc;
 
-/// Checks the named namespaces, or all.
-pub fn check(root: &Path, names: &[NetnsName]) -> Result<()> {
-    let all = if names.is_empty() { config::list(root) } else { names.to_vec() };
-    if all.is_empty() {
+/// Checks the named namespaces and routers, or all.
+pub fn check(root: &Path, names: &[NetnsName], routers: &[RouterName]) -> Result<()> {
+    let all = names.is_empty() && routers.is_empty();
+    let (names, routers) = match all {
+        true => (config::list(root), config::list_routers(root)),
+        false => (names.to_vec(), routers.to_vec()),
+    };
+    if names.is_empty() && routers.is_empty() {
         log::info!("no namespace has a file in {}", root.join("etc/netns").display());
     }
     let mut mistaken = Vec::new();
-    for name in &all {
+    for name in &names {
         let mut loaded = read(root, name);
         let mut diagnostics = std::mem::take(&mut loaded.diagnostics);
         if let Some(desired) = loaded.desired.take().filter(|_| root == Path::new("/")) {
             diagnostics.extend(against_the_machine(root, name, &Arc::new(desired), &loaded));
         }
-        for d in &diagnostics {
-            match d.severity {
-                Severity::Error => log::error!(target: journal::PLAIN, "{d}"),
-                Severity::Warning => log::warn!(target: journal::PLAIN, "{d}"),
-            }
+        mistaken.extend((!tell(name.as_str(), &diagnostics)).then(|| name.to_string()));
+    }
+    for name in &routers {
+        let loaded = router::read(root, name);
+        let mut diagnostics = loaded.diagnostics;
+        if let Some(settings) = loaded.settings.filter(|_| root == Path::new("/")) {
+            diagnostics.extend(router::problems(name, &settings));
         }
-        let errors = diagnostics.iter().filter(|d| d.severity == Severity::Error).count();
-        let warnings = diagnostics.len() - errors;
-        match (errors, warnings) {
-            (0, 0) => println!("{name}: good"),
-            (0, n) => println!("{name}: good, with {n} {}", plural(n, "warning")),
-            (n, _) => {
-                println!("{name}: {n} {}", plural(n, "mistake"));
-                mistaken.push(name.to_string());
-            }
-        }
+        let name = format!("router {name}");
+        mistaken.extend((!tell(&name, &diagnostics)).then_some(name));
     }
     if mistaken.is_empty() { Ok(()) } else { Err(Mistakes::one(format!("mistakes in {}", mistaken.join(", "))).into()) }
+}
+
+/// Says all that there is to say; tells whether it is good.
+fn tell(name: &str, diagnostics: &[Diagnostic]) -> bool {
+    for d in diagnostics {
+        match d.severity {
+            Severity::Error => log::error!(target: journal::PLAIN, "{d}"),
+            Severity::Warning => log::warn!(target: journal::PLAIN, "{d}"),
+        }
+    }
+    let errors = diagnostics.iter().filter(|d| d.severity == Severity::Error).count();
+    let warnings = diagnostics.len() - errors;
+    match (errors, warnings) {
+        (0, 0) => println!("{name}: good"),
+        (0, n) => println!("{name}: good, with {n} {}", plural(n, "warning")),
+        (n, _) => println!("{name}: {n} {}", plural(n, "mistake")),
+    }
+    errors == 0
 }
 
 fn plural(n: usize, word: &str) -> String {

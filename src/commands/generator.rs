@@ -8,11 +8,15 @@
 //! service in it starts, and stay while one is there, with or without IPsec; then nothing meant for them leaves another way. The
 //! other direction is not asked for, or the two would keep one another for ever: `start` sees to it by itself. So it does to the
 //! NICs of such a namespace: their device units are gone whenever it was brought up for others, and would be waited for in vain.
+//!
+//! A namespace with a device follows the router of this host that the device goes to: it is there first, and at shutdown gone last.
+//! A router's socket listens where the router's file says.
 
-use crate::config;
-use crate::model::{LinkName, NetnsName, escape};
+use crate::config::{self, Accounts};
+use crate::model::{LinkName, Listen, NetnsName, RouterName, escape};
+use crate::system::gate;
 use anyhow::{Context, Result};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsStr;
 use std::fmt::Write;
 use std::path::Path;
@@ -23,24 +27,78 @@ pub fn run(directory: Option<&OsStr>) -> Result<()> {
     let load = |netns: &NetnsName| config::load(Path::new("/"), netns, &config::Nothing).desired;
     let mut users: BTreeMap<NetnsName, Vec<NetnsName>> = BTreeMap::new();
     let mut devices = BTreeMap::new();
+    routers(directory)?;
     for netns in config::list(Path::new("/")) {
         let Some(desired) = load(&netns) else { continue };
+        let named = desired.links.iter().filter_map(|link| link.device.as_ref()?.named.clone());
+        let named: BTreeSet<RouterName> = named.collect();
+        if !named.is_empty() {
+            write(directory, &unit_of(&netns), "50-routers.conf", &after_routers(&netns, &named))?;
+        }
         for used in &desired.uses {
             users.entry(used.clone()).or_default().push(netns.clone());
         }
         devices.insert(netns, config::host_links(&desired));
     }
     for (netns, nics) in devices.iter().filter(|(netns, nics)| !nics.is_empty() && !users.contains_key(*netns)) {
-        write(directory, netns, "50-devices.conf", &drop_in(netns, nics))?;
+        write(directory, &unit_of(netns), "50-devices.conf", &drop_in(netns, nics))?;
     }
     for (netns, users) in users {
-        write(directory, &netns, "50-users.conf", &after_users(&netns, &users))?;
+        write(directory, &unit_of(&netns), "50-users.conf", &after_users(&netns, &users))?;
     }
     Ok(())
 }
 
-fn write(directory: &Path, netns: &NetnsName, name: &str, text: &str) -> Result<()> {
-    let dir = directory.join(format!("systemd-netns@{netns}.service.d"));
+/// Where routers' sockets listen that are elsewhere than the unit says.
+fn routers(directory: &Path) -> Result<()> {
+    for name in config::list_routers(Path::new("/")) {
+        let Some(settings) = config::load_router(Path::new("/"), &name, &Anybody).settings else { continue };
+        let usual = gate::directory().join(format!("{name}.sock"));
+        if settings.listen != [Listen::Unix(usual)] {
+            let unit = format!("systemd-netns-router@{name}.socket");
+            write(directory, &unit, "50-listen.conf", &listen(&name, &settings.listen))?;
+        }
+    }
+    Ok(())
+}
+
+/// Who the accounts of a file are does not matter here, and may not be known yet.
+struct Anybody;
+
+impl Accounts for Anybody {
+    fn user(&self, _: &str) -> Option<u32> {
+        Some(0)
+    }
+
+    fn group(&self, _: &str) -> Option<u32> {
+        Some(0)
+    }
+}
+
+fn listen(name: &RouterName, sockets: &[Listen]) -> String {
+    let mut text = format!("# Where {name}'s file says that it listens\n[Socket]\nListenStream=\n");
+    for socket in sockets {
+        // Writing to a string cannot fail.
+        let _ = writeln!(text, "ListenStream={}", socket.to_string().replace('%', "%%"));
+    }
+    text
+}
+
+fn after_routers(netns: &NetnsName, routers: &BTreeSet<RouterName>) -> String {
+    let mut text = format!("# The routers of {netns}'s devices: /etc/netns/{netns}/network/tuntap\n[Unit]\n");
+    for unit in routers.iter().map(|router| format!("systemd-netns-router@{router}")) {
+        // Writing to a string cannot fail.
+        let _ = write!(text, "Wants={unit}.socket\nAfter={unit}.socket {unit}.service\n");
+    }
+    text
+}
+
+fn unit_of(netns: &NetnsName) -> String {
+    format!("systemd-netns@{netns}.service")
+}
+
+fn write(directory: &Path, unit: &str, name: &str, text: &str) -> Result<()> {
+    let dir = directory.join(format!("{unit}.d"));
     std::fs::create_dir_all(&dir).with_context(|| format!("make {}", dir.display()))?;
     let file = dir.join(name);
     std::fs::write(&file, text).with_context(|| format!("write {}", file.display()))
@@ -75,6 +133,22 @@ mod tests {
         assert!(text.ends_with(
             "Wants=systemd-netns@strongswan.service\nAfter=systemd-netns@strongswan.service strongswan.service\n"
         ));
+    }
+
+    #[test]
+    fn a_namespace_follows_its_routers() {
+        let text = after_routers(&"app".parse().unwrap(), &["emperor0".parse().unwrap()].into());
+        assert!(text.ends_with(
+            "[Unit]\nWants=systemd-netns-router@emperor0.socket\n\
+             After=systemd-netns-router@emperor0.socket systemd-netns-router@emperor0.service\n"
+        ));
+    }
+
+    #[test]
+    fn a_socket_listens_where_its_file_says() {
+        let sockets = [Listen::Unix("/run/a%b".into()), Listen::Tcp("[::1]:3000".parse().unwrap())];
+        let text = listen(&"r".parse().unwrap(), &sockets);
+        assert!(text.ends_with("[Socket]\nListenStream=\nListenStream=/run/a%%b\nListenStream=[::1]:3000\n"), "{text}");
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! One file per subcommand; each reads as the flow of the crate's documentation.
 
 mod check;
+mod device;
 mod dhcp;
 mod enable;
 mod generate;
@@ -11,6 +12,7 @@ mod look;
 mod machine;
 mod names;
 mod plan;
+mod router;
 mod run;
 mod shared;
 mod stamp;
@@ -65,12 +67,16 @@ pub fn run(cli: &Cli, definition: clap::Command) -> Result<()> {
         Command::Reload(name) => start::reload(root, &name.name),
         Command::Create(name) => start::create(root, &name.name),
         Command::Delete(name) => stop::delete(root, &name.name),
-        Command::Check { names } => check::check(root, names),
-        Command::Plan { name, stop } => plan::plan(root, name, *stop),
+        Command::Check { names, routers } => check::check(root, names, routers),
+        Command::Plan { name: Some(name), stop, .. } => plan::plan(root, name, *stop),
+        Command::Plan { router: Some(router), stop, .. } => plan::router(root, router, *stop),
+        Command::Plan { .. } => Ok(()),
         Command::Status { name, json } => status::status(root, name.as_ref(), *json),
         Command::Enable { service, netns } => enable::enable(root, service, netns.as_ref()),
         Command::Disable { service } => enable::disable(root, service),
         Command::Run(run) => run::run(&run.name, &run.command),
+        Command::Router(router) => router::router(root, router),
+        Command::Device(device) => device::device(device),
         Command::Dhcp { act } => dhcp::dhcp(act),
         Command::WatchNames => names::watch(),
         Command::Completions { shell } => {

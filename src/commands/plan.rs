@@ -1,11 +1,11 @@
-//! `plan NAME [--stop]`: the commands that a person would type.
+//! `plan NAME [--stop]` and `plan --router NAME [--stop]`: the commands that a person would type.
 
 use super::load::{load, problems};
 use super::look::{is_left_over, look, refuse_foreign};
-use super::shared;
+use super::{router, shared};
 use crate::kernel::Kernel;
-use crate::model::NetnsName;
-use crate::plan::teardown;
+use crate::model::{NetnsName, RouterName};
+use crate::plan::{Plan, teardown};
 use crate::system::record::Record;
 use anyhow::{Result, bail};
 use std::io::Write;
@@ -37,11 +37,21 @@ pub fn plan(root: &Path, name: &NetnsName, stop: bool) -> Result<()> {
         let others = shared::others(name, record.as_ref(), Some(&desired));
         shared::converge(current, &desired, owned.as_ref(), &others).map_err(|p| problems(&loaded, &p))?
     };
+    print(&plan)?;
+    last.iter().try_for_each(|plan| write!(std::io::stdout(), "{plan}"))?;
+    Ok(())
+}
+
+/// Prints the plan of a router's `prepare`, or of its `clean`.
+pub fn router(root: &Path, name: &RouterName, stop: bool) -> Result<()> {
+    print(&router::plan(root, name, stop)?)
+}
+
+fn print(plan: &Plan) -> Result<()> {
     let mut out = std::io::stdout().lock();
     if plan.is_empty() {
         writeln!(out, "# nothing to do")?;
     }
     write!(out, "{plan}")?;
-    last.iter().try_for_each(|plan| write!(out, "{plan}"))?;
     Ok(())
 }

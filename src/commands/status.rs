@@ -2,8 +2,8 @@
 
 use super::load::read;
 use super::look::{is_ours, look};
-use super::shared;
 use super::tunnels::{self, Tunnel, tunnels, xfrm_errors};
+use super::{router, shared};
 use crate::interfaces::diagnostic::Severity;
 use crate::kernel::{Kernel, Namespace, netns};
 use crate::model::{Kind, Link, LinkName, Netns, NetnsName, NetnsState, Owned};
@@ -25,16 +25,22 @@ pub fn status(root: &Path, name: Option<&NetnsName>, json: bool) -> Result<()> {
     for name in &names {
         all.push(examine(root, name)?);
     }
+    let routers = if name.is_none() { router::status::all(root) } else { Vec::new() };
     let mut out = std::io::stdout().lock();
     if json {
-        serde_json::to_writer_pretty(&mut out, &all)?;
+        // A router has `router` in the place of `name`.
+        let values = all.iter().map(serde_json::to_value).chain(routers.iter().map(serde_json::to_value));
+        serde_json::to_writer_pretty(&mut out, &values.collect::<Result<Vec<_>, _>>()?)?;
         writeln!(out)?;
     } else {
         let colour = std::io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none();
         for status in &all {
             print(&mut out, status, colour)?;
         }
-        if all.is_empty() {
+        for status in &routers {
+            router::status::print(&mut out, status)?;
+        }
+        if all.is_empty() && routers.is_empty() {
             writeln!(out, "no namespace of systemd-netns is up")?;
         }
     }

@@ -108,7 +108,16 @@ impl<'a> Draft<'a> {
         if let Some(first) = stanzas.first_mut() {
             first.early = early;
         }
-        DesiredLink { place: self.place, link, from: self.from, presence, sysctls, wait: self.wait, stanzas }
+        DesiredLink {
+            place: self.place,
+            link,
+            from: self.from,
+            presence,
+            sysctls,
+            wait: self.wait,
+            device: None,
+            stanzas,
+        }
     }
 
     /// How many commands run before the link is made. Debian makes bridges and bonds, and VLANs that are not named `X.V`, by

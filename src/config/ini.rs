@@ -10,8 +10,11 @@
 use super::report::Report;
 use super::value::shown;
 use crate::interfaces::diagnostic::{Diagnostic, Source, Span, Spanned, Word};
+use crate::interfaces::{Files, MAX_FILE};
 use configparser::ini::{Ini, IniDefault};
 use std::collections::HashMap;
+use std::io::ErrorKind;
+use std::path::Path;
 use std::sync::Arc;
 
 /// What begins a comment, anywhere in a line.
@@ -56,6 +59,11 @@ impl Key {
         self.lines.iter().flat_map(of_line).collect()
     }
 
+    /// Its lines, but for empty ones, each with its place.
+    pub fn lines(&self) -> impl Iterator<Item = &Word> {
+        self.lines.iter().filter(|line| !line.value.is_empty())
+    }
+
     /// Whether the value goes on beyond its line.
     pub fn goes_on(&self) -> bool {
         self.lines.len() > 1
@@ -63,14 +71,29 @@ impl Key {
 }
 
 /// A part of what stands at a place, `offset` bytes into it.
-fn word(span: &Span, offset: usize, text: &str) -> Word {
+pub(super) fn word(span: &Span, offset: usize, text: &str) -> Word {
     let span = Span { start: span.start + offset as u32, len: text.len() as u32, ..span.clone() };
     Spanned { value: text.to_owned(), span }
 }
 
-/// Reads a file's sections. What stands before the first one is an error, and so is what is said twice.
-pub(super) fn parse(source: &Arc<Source>, report: &mut Report) -> Vec<Section> {
-    let mut walk = Walk::default();
+/// The text of a file; none when there is no such file.
+pub(super) fn source(access: &dyn Files, path: &Path, report: &mut Report) -> Option<Option<Arc<Source>>> {
+    let shown = access.place(path);
+    let bytes = match access.read(path, MAX_FILE + 1) {
+        Err(e) if e.kind() == ErrorKind::NotFound => return None,
+        bytes => bytes,
+    };
+    let text = bytes.map_err(|e| e.to_string()).and_then(|bytes| match bytes.len() > MAX_FILE {
+        true => Err(format!("it is longer than {} MiB", MAX_FILE >> 20)),
+        false => String::from_utf8(bytes).map_err(|_| "it is not UTF-8".to_owned()),
+    });
+    let text = text.map_err(|why| Diagnostic::error_without_place(format!("cannot read {}: {why}", shown.display())));
+    Some(report.take(text).map(|text| Source::new(shown, text)))
+}
+
+/// Reads a file's sections. What stands before the first one is an error, with `help`; and so is what is said twice.
+pub(super) fn parse(source: &Arc<Source>, help: &'static str, report: &mut Report) -> Vec<Section> {
+    let mut walk = Walk { help, ..Walk::default() };
     for (number, line) in (1..).zip(source.text().lines()) {
         if let Err(mistake) = walk.line(source, number, line) {
             report.push(mistake);
@@ -100,6 +123,8 @@ pub(super) fn parse(source: &Arc<Source>, report: &mut Report) -> Vec<Section> {
 
 #[derive(Default)]
 struct Walk {
+    /// What begins a section in such a file.
+    help: &'static str,
     sections: Vec<Section>,
     /// Their names, and where each key of the last one is.
     names: HashMap<String, Span>,
@@ -134,8 +159,7 @@ impl Walk {
             return Ok(());
         }
         let Some(section) = self.sections.last_mut() else {
-            return Err(Diagnostic::error(&all, "this stands before the first section")
-                .help("a line such as `[ipsec0]` begins a section, with the name of the link to make"));
+            return Err(Diagnostic::error(&all, "this stands before the first section").help(self.help));
         };
         if self.indent.is_some_and(|before| indent > before)
             && let Some(key) = section.keys.last_mut()
@@ -183,7 +207,7 @@ mod tests {
 
     fn read(text: &str) -> (Vec<Section>, Vec<String>) {
         let mut report = Report::default();
-        let sections = parse(&Source::new("/f", text), &mut report);
+        let sections = parse(&Source::new("/f", text), "", &mut report);
         (sections, report.finish(&[]).iter().map(|d| d.to_string().lines().next().unwrap().to_owned()).collect())
     }
 

@@ -14,7 +14,7 @@ use super::scripts::Scripts;
 use super::select::{self, Machine, Renames};
 use super::surroundings::{Surroundings, Watched};
 use super::value::shown;
-use super::{conflicts, dhcp, xfrm};
+use super::{conflicts, dhcp, tuntap, xfrm};
 use crate::interfaces::Files as FileAccess;
 use crate::interfaces::diagnostic::{Diagnostic, Severity, Span};
 use crate::interfaces::files::OsFiles;
@@ -71,7 +71,9 @@ pub fn load_from(
     surroundings: &dyn Surroundings,
 ) -> Loaded {
     let mut report = Report::default();
-    let sources = Sources::read(access, host, netns, || surroundings.is_used_by_others(), &mut report);
+    let tuntap = tuntap::open(access, netns, &mut report);
+    let optional = || tuntap.is_some() || surroundings.is_used_by_others();
+    let sources = Sources::read(access, host, netns, optional, &mut report);
     let machine = Machine::new(surroundings);
     let pairs = pairs::pairs(&sources, netns, &mut report);
     let ifaces = Ifaces::new(&sources.inner.stanzas);
@@ -90,11 +92,11 @@ pub fn load_from(
         pairs: &pairs,
         scripts: &scripts,
     };
-    let (own, host) = (Ifaces::new(&sources.links.stanzas), Ifaces::new(&sources.host.stanzas));
+    let (own, of_host) = (Ifaces::new(&sources.links.stanzas), Ifaces::new(&sources.host.stanzas));
     let mut assembly = Assembly::new(&files);
     assembly.inner(&mut report);
-    let needed = host_ends(&mut assembly, &pairs, &own, &host, &mut report);
-    sources.report_host(netns, &host, &needed, &mut report);
+    let needed = host_ends(&mut assembly, &pairs, &own, &of_host, &mut report);
+    sources.report_host(netns, &of_host, &needed, &mut report);
     report_links_file(&sources.links.stanzas, &own, &pairs, &mut report);
     assembly.report_unused(&mut report);
     renames.report_unused(|link| assembly.has(link), &mut report);
@@ -107,6 +109,13 @@ pub fn load_from(
         drafts.iter().filter_map(|draft| Some((draft.place.clone(), draft.span.clone()?))).collect();
     let mut desired = Desired { resolv, scripts: scripts.for_all(), ..finish(netns, drafts, &machine, &mut report) };
     let mut paths = sources.paths();
+    if let Some(file) = tuntap {
+        let around = tuntap::Around { service: netns, host, links: &desired.links };
+        let tuntap = tuntap::read(&file, &around, &mut report);
+        paths.push(file.path);
+        spans.extend(tuntap.spans.clone());
+        tuntap.add_to(&mut desired);
+    }
     let around = xfrm::Around { access, service: netns, links: &desired.links, machine: &machine };
     let xfrm = xfrm::read(&around, &mut report);
     paths.extend(xfrm.path.clone());

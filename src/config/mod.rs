@@ -5,10 +5,11 @@
 //!          options ─┤                 │
 //! select, mapping ──┼─▶ assemble ─▶ stanza ─▶ draft ─▶ members ─▶ conflicts ─▶ Desired
 //! pairs ────────────┤      │
-//! kind, ports ──────┴─▶ depend              ini ─▶ xfrm ─┘
+//! kind, ports ──────┴─▶ depend      ini ─▶ tuntap, xfrm ─┘
+//!                                    └─▶ section ─▶ router ─▶ Settings
 //! ```
 //!
-//! `xfrm` reads the file of that name, in view of the links that there are then. `kind` says what a link is and reads the options of its kind, `depend` finds on which others it stands, `members` what
+//! `xfrm` and `tuntap` read the files of these names, in view of the links that there are then; `router` reads a router's. `kind` says what a link is and reads the options of its kind, `depend` finds on which others it stands, `members` what
 //! ports are to their masters.
 //!
 //! Debian's ifupdown is the reference. Nothing here touches the machine but to read the files; what else the meaning
@@ -72,20 +73,27 @@ mod regex;
 mod report;
 mod resolv;
 mod route;
+mod router;
 mod rule;
 mod scripts;
+mod section;
 mod select;
 mod stable;
 mod stanza;
 mod surroundings;
 mod table;
 mod tunnel;
+mod tuntap;
+mod uwsgi;
 mod value;
 mod xfrm;
 
 pub use files::list;
 pub use inputs::Input;
 pub use load::{Loaded, host_links, load, load_from};
+pub use router::{Accounts, LoadedRouter, gate, list_routers, load_router, router_path};
 pub use surroundings::{Nothing, Surroundings};
 pub use table::{OptionRow, OptionStatus, options};
+pub use tuntap::device_settings;
+pub use uwsgi::UwsgiOptions;
 pub use xfrm::uplink;

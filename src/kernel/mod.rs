@@ -29,7 +29,7 @@ pub mod proc;
 mod request;
 mod session;
 mod sysctl;
-mod tun;
+pub mod tun;
 mod view;
 mod wait;
 mod wireguard;

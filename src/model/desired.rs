@@ -1,7 +1,8 @@
 //! What the files ask for, and what this program answers for.
 
 use super::{
-    Address, Dhcp, Link, LinkName, Netns, NetnsName, NetnsState, Place, Protocol, Resolv, Route, Rule, State, Sysctl,
+    Address, Device, Dhcp, Link, LinkName, Netns, NetnsName, NetnsState, Place, Protocol, Resolv, Route, Rule, State,
+    Sysctl,
 };
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
@@ -47,6 +48,9 @@ pub struct DesiredLink {
     /// Of a bridge: how long to wait until its ports forward, once they are in.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub wait: Option<Duration>,
+    /// What its packets go to, where it is a router's device; that is attached for as long as the link is there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub device: Option<Device>,
     /// Its stanzas in the order of the file, each with its addresses, routes and commands.
     pub stanzas: Vec<Stanza>,
 }

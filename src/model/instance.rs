@@ -1,4 +1,5 @@
-//! The name of a client's unit: `systemd-netns-dhcp@NETNS:LINK:FAMILY.service`.
+//! The names of the units of a link: `systemd-netns-dhcp@NETNS:LINK:FAMILY.service` is a client's,
+//! `systemd-netns-device@NETNS:LINK.service` a device's.
 //!
 //! A link's name has no `:`, and neither has a family, so the namespace's own name may have any. It stands as it is, as in
 //! `systemd-netns@NETNS.service`; the link's is escaped as systemd-escape(1) has it.
@@ -59,6 +60,48 @@ impl FromStr for Instance {
     }
 }
 
+/// Whose device: a link of a namespace.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct DeviceInstance {
+    /// The namespace.
+    pub netns: NetnsName,
+    /// The link.
+    pub link: LinkName,
+}
+
+impl DeviceInstance {
+    /// The device's of a link; none for a link of the host.
+    pub fn of(place: &Place) -> Option<Self> {
+        Some(Self { netns: place.netns.name()?.clone(), link: place.link })
+    }
+
+    /// The unit.
+    pub fn unit(&self) -> String {
+        format!("systemd-netns-device@{self}.service")
+    }
+
+    /// The part after the namespace, which is a file's name too.
+    pub fn within(&self) -> String {
+        escape(self.link.as_str())
+    }
+}
+
+impl fmt::Display for DeviceInstance {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}", self.netns, self.within())
+    }
+}
+
+impl FromStr for DeviceInstance {
+    type Err = NameError;
+
+    fn from_str(text: &str) -> Result<Self, NameError> {
+        let (netns, link) = text.rsplit_once(':').ok_or_else(|| NameError::new("it is no NAMESPACE:LINK"))?;
+        let link = unescape(link).ok_or_else(|| NameError::new("the link's name is not escaped right"))?;
+        Ok(Self { netns: netns.parse()?, link: link.parse()? })
+    }
+}
+
 /// A link's name within a unit's name, as systemd-escape(1) has it for a component of a path.
 pub fn escape(name: &str) -> String {
     let mut out = String::new();
@@ -99,6 +142,17 @@ mod tests {
         assert_eq!(escape("a-b"), r"a\x2db");
         assert_eq!(escape("100%"), r"100\x25");
         assert_eq!(escape(".a"), r"\x2ea");
+    }
+
+    #[test]
+    fn a_devices_instance_is_read_back() {
+        for (netns, link) in [("web", "tun0"), (r"foo\x2dbar", "a-b"), ("a:b@c", "ß-x")] {
+            let one = DeviceInstance { netns: netns.parse().unwrap(), link: link.parse().unwrap() };
+            assert_eq!(one.to_string().parse(), Ok(one));
+        }
+        for bad in ["", "web", "web:", ":tun0", r"web:a\x2"] {
+            assert!(bad.parse::<DeviceInstance>().is_err(), "{bad:?}");
+        }
     }
 
     #[test]

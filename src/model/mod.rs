@@ -8,7 +8,9 @@
 
 mod address;
 mod desired;
+mod device;
 mod dhcp;
+mod gate;
 mod instance;
 mod link;
 mod link_option;
@@ -24,12 +26,14 @@ mod wireguard;
 
 pub use address::{Address, Scope};
 pub use desired::{Desired, DesiredLink, Owned, Presence, Stanza, Taken};
+pub use device::{Device, DeviceMode, DeviceProtocol, Listen};
 pub use dhcp::{Client, Dhcp, Protocol};
-pub use instance::{Instance, escape};
+pub use gate::{Gate, OwnedGate};
+pub use instance::{DeviceInstance, Instance, escape};
 pub use link::{BridgeVlan, Kind, Link, VlanProtocol};
 pub use link_option::{BOND_PORT, BRIDGE_PORT, Change, LinkOption, PortOf, Shape};
 pub use mac::MacAddr;
-pub use name::{LinkName, NameError, Netns, NetnsName, Place};
+pub use name::{LinkName, NameError, Netns, NetnsName, Place, RouterName};
 pub use resolv::{Domain, MAX_SERVERS, NameServer, NotForResolv, Resolv, ResolvWord};
 pub use route::{Route, RouteKind, TABLE_MAIN};
 pub use rule::{Rule, RuleAction};

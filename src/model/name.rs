@@ -119,6 +119,40 @@ impl FromStr for NetnsName {
     }
 }
 
+/// A router's name: 1 to 64 ASCII letters, digits and `_ . -`, beginning with a letter, a digit or `_`. So it is the name of a
+/// file and of a socket, an instance of a unit and a part of a table's name in nft(8), in each as it stands.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct RouterName(String);
+
+impl RouterName {
+    /// Leaves room for the path of its socket within 107 bytes (unix(7)).
+    pub const MAX: usize = 64;
+
+    /// The name as text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl FromStr for RouterName {
+    type Err = NameError;
+
+    fn from_str(s: &str) -> Result<Self, NameError> {
+        let inside = |b: u8| b.is_ascii_alphanumeric() || b"_.-".contains(&b);
+        let first = |b: &u8| b.is_ascii_alphanumeric() || *b == b'_';
+        // Files of a namespace called `router`, which has the routers' folder.
+        let taken = ["record", "resolv", "stamp"].contains(&s) || s.starts_with("desired-");
+        if taken || s.len() > Self::MAX || !s.bytes().all(inside) || !s.as_bytes().first().is_some_and(first) {
+            return Err(NameError(format!(
+                "\"{}\" cannot be a router's name: up to {} letters, digits, `_`, `.` and `-`",
+                shown(s),
+                Self::MAX
+            )));
+        }
+        Ok(RouterName(s.to_owned()))
+    }
+}
+
 impl Borrow<str> for NetnsName {
     fn borrow(&self) -> &str {
         &self.0
@@ -164,6 +198,7 @@ macro_rules! text_like {
 }
 text_like!(LinkName);
 text_like!(NetnsName);
+text_like!(RouterName);
 
 /// A network namespace as this program speaks of it.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -246,6 +281,16 @@ mod tests {
         }
         for bad in ["", ".", "..", "a/b", "eth0:1", "a b", "sixteen_bytes___", "a\u{7f}", "a\0"] {
             assert!(bad.parse::<LinkName>().is_err(), "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn router_names_stand_everywhere() {
+        for good in ["emperor0", "a", "_x", "a.b-c_d"] {
+            assert_eq!(good.parse::<RouterName>().unwrap().as_str(), good);
+        }
+        for bad in ["", ".", "..", "-a", ".a", "a/b", "a b", "a@b", "ß", "record", &"a".repeat(65)] {
+            assert!(bad.parse::<RouterName>().is_err(), "{bad:?}");
         }
     }
 

@@ -255,6 +255,9 @@ fn configure(
     let same =
         |i: usize| always(&|was| was.stanzas.get(i).zip(link.stanzas.get(i)).is_some_and(|(a, b)| a.same_commands(b)));
     let was: &[&DesiredLink] = if fresh { &[] } else { &all };
+    if let Some(owned) = owned.filter(|_| link.device.is_none()) {
+        retire::detach(draft, &link.place, owned);
+    }
     end_former(draft, link, before, fresh, same);
     end_doubtful(draft, link, before, &all);
     if link.stanzas.is_empty() && !draft.waits_for_master(&link.place, &link.link) {
@@ -295,6 +298,10 @@ fn configure(
         if !same(i) {
             draft.run(&link.place, stanza, Phase::PostUp);
         }
+    }
+    // A link that was made anew is not the one that was attached.
+    if let Some(device) = link.device.as_ref().filter(|device| !always(&|was| was.device.as_ref() == Some(*device))) {
+        draft.push(Op::AttachDevice { place: link.place.clone(), device: device.clone() });
     }
 }
 

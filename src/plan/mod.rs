@@ -10,6 +10,7 @@
 //! This module is pure: it knows [`crate::model`] and neither files, nor the kernel, nor a clock.
 
 mod converge;
+mod gate;
 mod join;
 mod mend;
 mod op;
@@ -24,6 +25,7 @@ mod teardown;
 mod text;
 
 pub use converge::converge;
+pub use gate::{close_gate, gate_links, gate_settings, open_gate, own_gate, settle_gate};
 pub use op::{Asking, Command, LinkSetting, Op, Phase, Plan, VlanRange};
 pub use own::{own, own_elsewhere, settle};
 pub use problem::Problem;

@@ -1,8 +1,8 @@
 //! [`Op`]: one change to one thing.
 
 use crate::model::{
-    Address, Dhcp, Kind, LinkName, LinkOptions, MacAddr, Netns, NetnsName, Place, PortOf, Resolv, Route, Rule, Sysctl,
-    Virtual, VirtualKind, Wireguard,
+    Address, Device, Dhcp, Kind, LinkName, LinkOptions, MacAddr, Netns, NetnsName, Place, PortOf, Resolv, Route, Rule,
+    Sysctl, Virtual, VirtualKind, Wireguard,
 };
 use std::time::Duration;
 
@@ -153,6 +153,22 @@ pub enum Op {
     AwaitLease(Asking),
     /// Gives back what the client was given, and ends it.
     StopDhcp(Asking),
+    /// Starts what holds a link's device and passes it to its router, and waits until the router has it; one that runs is replaced.
+    AttachDevice {
+        /// The link.
+        place: Place,
+        /// The router, and what it is told.
+        device: Device,
+    },
+    /// Ends what holds a link's device.
+    DetachDevice(Place),
+    /// Puts a table of nft(8) in the place of the one of that name, without a moment in between; or removes it.
+    SetTable {
+        /// The table's name, of family `inet`.
+        name: String,
+        /// What is in it; none removes it.
+        content: Option<String>,
+    },
     /// Writes the name servers of the files into a namespace's resolv.conf; those of leases stay.
     SetResolv {
         /// The namespace.
@@ -281,7 +297,7 @@ impl Op {
     /// The namespace whose kernel tables it changes; none for the namespaces themselves.
     pub fn netns(&self) -> Option<&Netns> {
         match self {
-            Op::AddNetns(_) | Op::DeleteNetns(_) | Op::SetResolv { .. } => None,
+            Op::AddNetns(_) | Op::DeleteNetns(_) | Op::SetResolv { .. } | Op::SetTable { .. } => None,
             Op::AddLink { place, .. }
             | Op::EnsureLink { place, .. }
             | Op::DeleteLink(place)
@@ -291,6 +307,8 @@ impl Op {
             | Op::ChangeAddress { place, .. }
             | Op::DeleteAddress { place, .. }
             | Op::AwaitLink(place)
+            | Op::AttachDevice { place, .. }
+            | Op::DetachDevice(place)
             | Op::AwaitDad { place, .. }
             | Op::AwaitForwarding { place, .. }
             | Op::AwaitLinkLocal { place, .. }
@@ -309,6 +327,8 @@ impl Op {
 
     /// Whether it asks nothing of the kernel itself: a transition, of files and of other programs.
     pub fn is_beside_the_kernel(&self) -> bool {
-        matches!(self, Op::Run(_) | Op::StartDhcp(_) | Op::AwaitLease(_) | Op::StopDhcp(_) | Op::SetResolv { .. })
+        let asks = matches!(self, Op::StartDhcp(_) | Op::AwaitLease(_) | Op::StopDhcp(_));
+        let holds = matches!(self, Op::AttachDevice { .. } | Op::DetachDevice(_));
+        asks || holds || matches!(self, Op::Run(_) | Op::SetResolv { .. } | Op::SetTable { .. })
     }
 }

@@ -8,7 +8,7 @@ use crate::model::{Desired, DesiredLink, Kind, Link, LinkName, Netns, NetnsState
 pub(super) fn retire_unwanted(draft: &mut Draft, owned: &Owned, desired: &Desired) {
     let gone = |place: &Place| desired.link(place).is_none();
     for link in owned.links().into_iter().rev().filter(|l| gone(&l.place)) {
-        down_commands(draft, link);
+        down_commands(draft, link, owned);
         let place = &link.place;
         if let Some(taken) = owned.taken.iter().find(|t| t.place == *place) {
             give_back(draft, taken, owned);
@@ -25,8 +25,8 @@ pub(super) fn is_borrowed(link: &DesiredLink, owned: &Owned) -> bool {
     link.presence == Presence::Borrowed && !owned.taken.iter().any(|taken| taken.name == link.place.link)
 }
 
-/// `pre-down`, the client's end, then `post-down`, stanza by stanza. Commands of the latter find the link down, as ifdown leaves it.
-pub(super) fn down_commands(draft: &mut Draft, link: &DesiredLink) {
+/// `pre-down`, the client's end, then `post-down`, stanza by stanza; the device's end last. Commands of the latter find the link down, as ifdown leaves it.
+pub(super) fn down_commands(draft: &mut Draft, link: &DesiredLink, owned: &Owned) {
     for stanza in &link.stanzas {
         draft.run(&link.place, stanza, Phase::PreDown);
         if let Some(dhcp) = &stanza.dhcp {
@@ -40,6 +40,15 @@ pub(super) fn down_commands(draft: &mut Draft, link: &DesiredLink) {
             draft.push(Op::SetLink { place: link.place.clone(), set: LinkSetting::Up(false) });
         }
         draft.run(&link.place, stanza, Phase::PostDown);
+    }
+    // After the commands of this link, which may still need the network; those of others come before by their order.
+    detach(draft, &link.place, owned);
+}
+
+/// Ends the device that any version had there.
+pub(super) fn detach(draft: &mut Draft, place: &Place, owned: &Owned) {
+    if owned.at(place).any(|link| link.device.is_some()) {
+        draft.push(Op::DetachDevice(place.clone()));
     }
 }
 

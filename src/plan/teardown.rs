@@ -2,7 +2,7 @@
 
 use super::mend::Draft;
 use super::op::{Op, Phase, Plan};
-use super::retire::{delete, down_commands, evict, give_back, is_borrowed, restore};
+use super::retire::{delete, detach, down_commands, evict, give_back, is_borrowed, restore};
 use super::shared;
 use crate::model::{Netns, Owned, Place, State};
 use std::collections::BTreeSet;
@@ -20,10 +20,11 @@ pub fn teardown(current: State, owned: &Owned) -> Plan {
     }
     for link in owned.links().into_iter().rev() {
         if there(&draft, &link.place) {
-            down_commands(&mut draft, link);
+            down_commands(&mut draft, link, owned);
         } else {
-            // Clients hold a namespace alive whose name is gone.
+            // Clients and devices hold a namespace alive whose name is gone.
             link.dhcp().for_each(|dhcp| draft.stop_dhcp(&link.place, dhcp));
+            detach(&mut draft, &link.place, owned);
         }
     }
     stop_former_clients(&mut draft, owned);

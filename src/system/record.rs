@@ -8,7 +8,7 @@
 //!   thousands of routes, so it is only read by who needs it: a reload that finds the digest of its files there knows what was
 //!   applied without reading it.
 
-use crate::model::{Desired, Netns, NetnsName, NetnsState, Owned, Place, Sysctl, Taken};
+use crate::model::{Desired, Netns, NetnsName, NetnsState, Owned, Place, RouterName, Sysctl, Taken};
 use anyhow::{Context, Result, bail};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
@@ -19,6 +19,9 @@ use std::sync::Arc;
 
 /// Where records are kept.
 pub const DIRECTORY: &str = "/run/systemd-netns";
+
+/// The folder of routers' records and sockets, which the namespace of a service of that name shares.
+const ROUTERS: &str = "router";
 
 /// The directory of a namespace's record.
 pub fn directory(netns: &NetnsName) -> PathBuf {
@@ -179,7 +182,9 @@ impl Record {
         let dir = directory(netns);
         // First: one that is left alone would name files that are gone.
         let _ = std::fs::remove_file(dir.join("record.json"));
-        match std::fs::remove_dir_all(&dir) {
+        let removed =
+            if netns.as_str() == ROUTERS { remove_beside_routers(&dir) } else { std::fs::remove_dir_all(&dir) };
+        match removed {
             Err(e) if e.kind() == std::io::ErrorKind::NotFound => {}
             done => done.with_context(|| format!("remove {}", dir.display()))?,
         }
@@ -198,6 +203,22 @@ impl Record {
         names.sort();
         names
     }
+}
+
+/// Removes the namespace's part of that folder: all but the routers' `NAME.json` and `NAME.sock`. No router has the name of one of
+/// the namespace's own files ([`RouterName`]).
+fn remove_beside_routers(dir: &Path) -> std::io::Result<()> {
+    for entry in std::fs::read_dir(dir)?.flatten() {
+        let name = entry.file_name();
+        let router = name.to_str().and_then(|n| n.strip_suffix(".json").or(n.strip_suffix(".sock")));
+        if entry.file_type()?.is_dir() {
+            std::fs::remove_dir_all(entry.path())?;
+        } else if router.is_none_or(|name| name.parse::<RouterName>().is_err()) {
+            std::fs::remove_file(entry.path())?;
+        }
+    }
+    let _ = std::fs::remove_dir(dir);
+    Ok(())
 }
 
 impl Answers {

@@ -114,7 +114,16 @@ fn stanza(subnet: u8, link: LinkName) -> impl Strategy<Value = Stanza> {
 
 fn desired_link(place: Place, link: Link, stanza: Stanza) -> DesiredLink {
     let stanzas = vec![stanza];
-    DesiredLink { place, link, from: None, presence: Presence::Required, sysctls: Vec::new(), wait: None, stanzas }
+    DesiredLink {
+        place,
+        link,
+        from: None,
+        presence: Presence::Required,
+        sysctls: Vec::new(),
+        wait: None,
+        device: None,
+        stanzas,
+    }
 }
 
 fn up() -> Link {

@@ -21,15 +21,14 @@ mod keys;
 use super::ini::{self, Section};
 use super::report::Report;
 use super::select::Machine;
-use crate::interfaces::diagnostic::{Diagnostic, Source, Span};
-use crate::interfaces::{Files, MAX_FILE};
+use crate::interfaces::Files;
+use crate::interfaces::diagnostic::{Diagnostic, Span};
 use crate::model::{
     Desired, DesiredLink, Kind, Link, LinkName, LinkOptions, LinkValue, Netns, NetnsName, Place, Presence, Route, Rule,
     RuleAction, Stanza, Sysctl, TABLE_MAIN, Virtual, VirtualKind,
 };
 use keys::{DEFAULT, Tunnel};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 /// What a packet grows by at most, by the ciphers that are in use: an outer IPv6 header (RFC 8200), UDP (RFC 3948), ESP's own
@@ -41,6 +40,8 @@ const MIN_MTU: u32 = 1280;
 const ETHERNET_MTU: u32 = 1500;
 /// Before the rules of an `interfaces` file, which begin at 1000.
 const PRIORITY: u32 = 900;
+
+const HELP: &str = "a line such as `[ipsec0]` begins a section, with the name of the link to make";
 
 /// What the file asks for.
 #[derive(Default)]
@@ -69,24 +70,10 @@ pub(super) struct Around<'a> {
 pub(super) fn read(around: &Around<'_>, report: &mut Report) -> Xfrm {
     let mut xfrm = Xfrm::default();
     let path = Path::new("/etc/netns").join(around.service.as_str()).join("network/xfrm");
-    let shown = around.access.place(&path);
-    let bytes = match around.access.read(&path, MAX_FILE + 1) {
-        Err(e) if e.kind() == ErrorKind::NotFound => return xfrm,
-        bytes => bytes,
-    };
-    xfrm.path = Some(shown.clone());
-    let text = bytes.map_err(|e| e.to_string()).and_then(|bytes| match bytes.len() > MAX_FILE {
-        true => Err(format!("it is longer than {} MiB", MAX_FILE >> 20)),
-        false => String::from_utf8(bytes).map_err(|_| "it is not UTF-8".to_owned()),
-    });
-    let text = match text {
-        Ok(text) => text,
-        Err(why) => {
-            report.push(Diagnostic::error_without_place(format!("cannot read {}: {why}", shown.display())));
-            return xfrm;
-        }
-    };
-    let sections = ini::parse(&Source::new(shown, text), report);
+    let Some(source) = ini::source(around.access, &path, report) else { return xfrm };
+    xfrm.path = Some(around.access.place(&path));
+    let Some(source) = source else { return xfrm };
+    let sections = ini::parse(&source, HELP, report);
     let tunnels = tunnels(around, &sections, report);
     compare(&tunnels, report);
     for tunnel in &tunnels {
@@ -163,7 +150,7 @@ impl Xfrm {
         let sysctls = tunnel.block.iter().map(|_| loose.clone()).collect();
         let (presence, stanzas) = (Presence::Required, vec![stanza]);
         self.spans.insert(place.clone(), tunnel.span.clone());
-        self.links.push(DesiredLink { place, link, from: None, presence, sysctls, wait: None, stanzas });
+        self.links.push(DesiredLink { place, link, from: None, presence, sysctls, wait: None, device: None, stanzas });
         for key in [Sysctl::ipv4_of_all("forwarding"), Sysctl::ipv6_of_all("forwarding")] {
             let setting = (dest.clone(), key, "1".to_owned());
             if !self.sysctls.contains(&setting) {

@@ -90,6 +90,11 @@ impl Namespace {
         self.identity
     }
 
+    /// Puts the calling thread inside, for good.
+    pub fn enter(&self) -> Result<(), Error> {
+        setns(&self.file, CloneFlags::CLONE_NEWNET).map_err(|e| Error::system("enter the namespace", e))
+    }
+
     /// Runs a function inside, on a thread of its own unless the caller's is there already, and gives back what it returns.
     /// A panic in it goes on in the caller.
     pub fn within<T: Send>(&self, inside: impl FnOnce() -> T + Send) -> Result<T, Error> {
@@ -98,7 +103,7 @@ impl Namespace {
             return Ok(inside());
         }
         on_a_thread(|| {
-            setns(&self.file, CloneFlags::CLONE_NEWNET).map_err(|e| Error::system("enter the namespace", e))?;
+            self.enter()?;
             Ok(inside())
         })?
     }

@@ -71,6 +71,7 @@ pub(super) fn step(state: &mut State, op: &Op) {
         }
         Op::AwaitDad { .. } | Op::AwaitForwarding { .. } | Op::AwaitLinkLocal { .. } => {}
         Op::Run(_) | Op::StartDhcp(_) | Op::AwaitLease(_) | Op::StopDhcp(_) | Op::SetResolv { .. } => {}
+        Op::AttachDevice { .. } | Op::DetachDevice(_) | Op::SetTable { .. } => {}
     }
 }
 

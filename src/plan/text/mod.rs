@@ -3,7 +3,7 @@
 //! The words are those of ip-link(8), ip-address(8), ip-route(8), ip-rule(8), ip-netns(8), bridge(8), wg(8) and sysctl(8). A script that is run
 //! leaves the kernel in the state in which applying the plan leaves it (the third law).
 
-mod dhcp;
+mod beside;
 mod link;
 
 use super::op::{Command, Op, Plan};
@@ -124,7 +124,10 @@ impl fmt::Display for Op {
             | Op::StartDhcp(_)
             | Op::AwaitLease(_)
             | Op::StopDhcp(_)
-            | Op::SetResolv { .. } => dhcp::write(f, self),
+            | Op::AttachDevice { .. }
+            | Op::DetachDevice(_)
+            | Op::SetTable { .. }
+            | Op::SetResolv { .. } => beside::write(f, self),
             Op::Run(command) => write_command(f, command),
         }
     }

@@ -82,7 +82,7 @@ pub fn wait(pid: Pid) -> bool {
 }
 
 /// When a process was started (proc_pid_stat(5), field 22); none when it is gone, or only waits to be asked how it ended.
-fn start_time(pid: i32) -> Option<u64> {
+pub(in crate::system) fn start_time(pid: i32) -> Option<u64> {
     let text = match fs::read_to_string(format!("/proc/{pid}/stat")) {
         Err(e) if e.kind() == ErrorKind::NotFound => return None,
         text => text.ok()?,

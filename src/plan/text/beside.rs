@@ -1,8 +1,8 @@
-//! The commands that a person would type for what is done beside the kernel: clients that ask for addresses, and the
-//! file of name servers.
+//! The commands that a person would type for what is done beside the kernel: clients that ask for addresses, devices of
+//! routers, tables of nft(8), and the file of name servers.
 
 use super::{Ip, Quoted, dev};
-use crate::model::Instance;
+use crate::model::{Device, DeviceInstance, Instance, Place};
 use crate::plan::op::{Asking, Op};
 use std::fmt;
 
@@ -18,6 +18,16 @@ pub(super) fn write(f: &mut fmt::Formatter<'_>, op: &Op) -> fmt::Result {
         }
         Op::StopDhcp(asking) => write!(f, "systemctl stop {}", Quoted(&unit(asking))),
         Op::AwaitLease(asking) => write_await(f, asking),
+        Op::AttachDevice { place, device } => write_attach(f, place, device),
+        Op::DetachDevice(place) => {
+            let unit = DeviceInstance::of(place).map_or_else(String::new, |instance| instance.unit());
+            write!(f, "systemctl stop {}", Quoted(&unit))
+        }
+        Op::SetTable { name, content: Some(content) } => {
+            let text = format!("table inet {name}\ndelete table inet {name}\ntable inet {name} {{\n{content}}}\n");
+            write!(f, "printf %s {} | nft -f -", Quoted(&text))
+        }
+        Op::SetTable { name, content: None } => write!(f, "nft delete table inet {}", Quoted(name)),
         Op::SetResolv { netns, resolv: Some(resolv) } => {
             let text = resolv.to_string();
             let file = format!("/run/systemd-netns/{netns}/etc/resolv.conf");
@@ -30,6 +40,15 @@ pub(super) fn write(f: &mut fmt::Formatter<'_>, op: &Op) -> fmt::Result {
         }
         _ => Ok(()),
     }
+}
+
+/// The router's socket first, where it is one of this host.
+fn write_attach(f: &mut fmt::Formatter<'_>, place: &Place, device: &Device) -> fmt::Result {
+    if let Some(router) = &device.named {
+        write!(f, "systemctl start systemd-netns-router@{router}.socket && ")?;
+    }
+    let unit = DeviceInstance::of(place).map_or_else(String::new, |instance| instance.unit());
+    write!(f, "systemctl start {}  # {}", Quoted(&unit), device.router)
 }
 
 fn unit(asking: &Asking) -> String {

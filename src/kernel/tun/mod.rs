@@ -1,7 +1,14 @@
-//! Devices of `/dev/net/tun` that stay when nobody holds them (`linux/if_tun.h`), as `ip tuntap add` (`ip-tuntap(8)`) makes them.
+//! Devices of `/dev/net/tun` (`linux/if_tun.h`): those that stay when nobody holds them, as `ip tuntap add` (`ip-tuntap(8)`) makes
+//! them, `open` ones, and the [`Engine`] that moves packets between those.
 //!
 //! The kernel makes none by netlink. A device is made in the namespace of the thread that opens the file, and is gone with the
 //! file unless it is made to persist, last of all; so one that fails half-way leaves nothing.
+
+mod engine;
+mod open;
+
+pub use engine::{Buffer, Engine, Event, Token, Way};
+pub use open::{Device, Features, is_in};
 
 use super::error::Error;
 use super::netns::Namespace;
@@ -22,7 +29,7 @@ struct Ifreq {
 }
 
 /// Makes a device in a namespace.
-pub(super) fn create(namespace: &Namespace, name: LinkName, device: &Virtual) -> Result<(), Error> {
+pub(in crate::kernel) fn create(namespace: &Namespace, name: LinkName, device: &Virtual) -> Result<(), Error> {
     namespace.within(|| create_here(name, device))?
 }
 
@@ -67,6 +74,9 @@ mod ioctl {
     nix::ioctl_write_int_bad!(tunsetpersist, nix::libc::TUNSETPERSIST);
     nix::ioctl_write_int_bad!(tunsetowner, nix::libc::TUNSETOWNER);
     nix::ioctl_write_int_bad!(tunsetgroup, nix::libc::TUNSETGROUP);
+    nix::ioctl_write_int_bad!(tunsetoffload, nix::libc::TUNSETOFFLOAD);
+    nix::ioctl_read_bad!(tungetiff, nix::libc::TUNGETIFF, super::Ifreq);
+    nix::ioctl_none_bad!(tungetdevnetns, nix::request_code_none!(b'T', 227));
 }
 
 impl Set {

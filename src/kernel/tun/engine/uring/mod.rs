@@ -1,0 +1,401 @@
+//! The ways by io_uring(7).
+//!
+//! Theory: a request goes into the submission queue and its result comes out of the completion queue; one io_uring_enter(2) hands
+//! over all that is queued and waits. A write to a tun device is done while it is handed over, so writes stay in order.
+//! With multishot reads (`IORING_OP_READ_MULTISHOT`) the kernel takes a buffer from a ring that is shared with it for every packet
+//! that comes, until it is told to stop or the ring is empty. Without them a device is polled, and as long as it has
+//! packets each wait reads a batch of them that must not block (`RWF_NOWAIT`). So is one that is read step by step: a read that goes
+//! on would bring a whole ring of packets before it could be stopped.
+//!
+//! What a completion belongs to is told by its user data.
+
+mod entry;
+mod lent;
+mod moderation;
+mod user_data;
+
+use super::pool::{LENGTH, Pool, READING, is_lent};
+use super::{Buffer, Event, STEP, Token, Way};
+use entry::Entry;
+use io_uring::types::{self, Fd, SubmitArgs, Timespec};
+use io_uring::{IoUring, Probe, cqueue, opcode, squeue};
+use lent::{GROUP, Lent};
+use moderation::Moderation;
+use nix::errno::Errno;
+use nix::libc::{EBUSY, EINTR, ETIME, POLLIN, POLLOUT, RWF_NOWAIT};
+use std::io;
+use std::os::fd::{AsRawFd, OwnedFd};
+use std::time::{Duration, Instant};
+use user_data::{Asked, data, take_apart};
+
+/// How many requests are queued before they are handed over.
+const QUEUE: u32 = 1024;
+/// How many packets of one device are read at a time, where reads do not go on by themselves.
+const BATCH: u16 = 16;
+
+pub(super) struct Uring {
+    ring: IoUring,
+    lent: Option<Lent>,
+    entries: Vec<Option<Entry>>,
+    /// Counts the holders of tokens.
+    generation: u16,
+    /// Those that are to be armed, or read, at the next wait.
+    due: Vec<Token>,
+    /// Requests that are with the kernel.
+    under_way: usize,
+    /// Where the kernel can wait for several packets.
+    moderation: Option<Moderation>,
+}
+
+impl Uring {
+    pub fn new(pool: &Pool, multishot: bool) -> io::Result<Self> {
+        let built = IoUring::builder().setup_cqsize(QUEUE * 4).setup_single_issuer().setup_defer_taskrun().build(QUEUE);
+        let ring = built.or_else(|_| IoUring::builder().setup_cqsize(QUEUE * 4).build(QUEUE))?;
+        let mut probe = Probe::new();
+        ring.submitter().register_probe(&mut probe)?;
+        let needed = if multishot { opcode::ReadMulti::CODE } else { opcode::Read::CODE };
+        if !probe.is_supported(needed) || !ring.params().is_feature_ext_arg() {
+            return Err(io::ErrorKind::Unsupported.into());
+        }
+        let lent = if multishot { Some(Lent::new(&ring, pool)?) } else { None };
+        let moderation = ring.params().is_feature_min_timeout().then(Moderation::default);
+        Ok(Self { ring, lent, entries: Vec::new(), generation: 0, due: Vec::new(), under_way: 0, moderation })
+    }
+
+    pub fn way(&self) -> Way {
+        if self.lent.is_some() { Way::Multishot } else { Way::Batch }
+    }
+
+    pub fn add_device(&mut self, token: Token, fd: OwnedFd) -> io::Result<()> {
+        self.add(token, fd, true)
+    }
+
+    pub fn add_socket(&mut self, token: Token, fd: OwnedFd) -> io::Result<()> {
+        self.add(token, fd, false)
+    }
+
+    fn add(&mut self, token: Token, fd: OwnedFd, is_device: bool) -> io::Result<()> {
+        let index = token as usize;
+        if self.entries.len() <= index {
+            self.entries.resize_with(index + 1, || None);
+        }
+        self.generation = (self.generation + 1) & 0xfff;
+        let entry = Entry::new(fd, self.generation, is_device);
+        if self.entries[index].is_some() {
+            return Err(io::ErrorKind::AlreadyExists.into());
+        }
+        self.entries[index] = Some(entry);
+        self.make_due(token);
+        Ok(())
+    }
+
+    fn entry(&mut self, token: Token) -> Option<&mut Entry> {
+        self.entries.get_mut(token as usize)?.as_mut()
+    }
+
+    fn make_due(&mut self, token: Token) {
+        if let Some(entry) = self.entry(token)
+            && !std::mem::replace(&mut entry.is_due, true)
+        {
+            self.due.push(token);
+        }
+    }
+
+    pub fn watch(&mut self, token: Token, read: bool, write: bool) {
+        let Some(entry) = self.entry(token) else { return };
+        if (entry.read, entry.write) == (read, write) {
+            return;
+        }
+        (entry.read, entry.write) = (read, write);
+        if entry.armed {
+            let old = data(Asked::Poll, entry.generation, 0, token);
+            self.push(opcode::PollRemove::new(old).build().user_data(data(Asked::Cancel, 0, 0, token)));
+        } else {
+            self.make_due(token);
+        }
+    }
+
+    pub fn read(&mut self, token: Token, on: bool) {
+        let multishot = self.lent.is_some();
+        let Some(entry) = self.entry(token) else { return };
+        entry.read = on;
+        if on {
+            self.make_due(token);
+        } else if multishot && entry.armed {
+            let old = data(Asked::Read, entry.generation, 0, token);
+            self.push(opcode::AsyncCancel::new(old).build().user_data(data(Asked::Cancel, 0, 0, token)));
+        }
+    }
+
+    pub fn step(&mut self, token: Token, on: bool) {
+        let multishot = self.lent.is_some();
+        let Some(entry) = self.entry(token) else { return };
+        if std::mem::replace(&mut entry.stepwise, on) != on && on && multishot && entry.armed {
+            let old = data(Asked::Read, entry.generation, 0, token);
+            self.push(opcode::AsyncCancel::new(old).build().user_data(data(Asked::Cancel, 0, 0, token)));
+        }
+    }
+
+    pub fn remove(&mut self, token: Token) {
+        let multishot = self.lent.is_some();
+        let Some(entry) = self.entries.get_mut(token as usize).and_then(Option::take) else { return };
+        self.due.retain(|due| *due != token);
+        if entry.armed {
+            // A device that is, or was until now, read step by step has a poll; what is not there is not cancelled.
+            let reads = multishot && entry.is_device;
+            for asked in [Asked::Poll].into_iter().chain(reads.then_some(Asked::Read)) {
+                let old = data(asked, entry.generation, 0, token);
+                self.push(opcode::AsyncCancel::new(old).build().user_data(data(Asked::Cancel, 0, 0, token)));
+            }
+        }
+        // Writes that are queued name the descriptor by its number: they must go out before it is closed.
+        self.hand_over();
+    }
+
+    pub fn write(&mut self, pool: &mut Pool, token: Token, buffer: Buffer) {
+        let Some(entry) = self.entry(token) else { return self.release(pool, buffer) };
+        let (fd, generation) = (Fd(entry.fd.as_raw_fd()), entry.generation);
+        let request = opcode::Write::new(fd, pool.address(buffer.index), buffer.length).build();
+        self.push(request.user_data(data(Asked::Write, generation, buffer.index, token)));
+    }
+
+    pub fn release(&mut self, pool: &mut Pool, buffer: Buffer) {
+        match &mut self.lent {
+            Some(lent) if is_lent(&buffer) => lent.give(pool, buffer.index),
+            _ => pool.release(buffer),
+        }
+    }
+
+    pub fn wait(&mut self, pool: &mut Pool, limit: Option<Duration>, events: &mut Vec<Event>) -> io::Result<()> {
+        if let Some(lent) = &self.lent {
+            lent.publish();
+        }
+        for token in std::mem::take(&mut self.due) {
+            self.arm(pool, token);
+        }
+        let at_once = !self.due.is_empty() || !self.ring.completion().is_empty();
+        let limit = if at_once { Some(Duration::ZERO) } else { limit };
+        let span = limit.map(|limit| Timespec::new().sec(limit.as_secs()).nsec(limit.subsec_nanos()));
+        let mut arguments = span.as_ref().map_or(SubmitArgs::new(), |span| SubmitArgs::new().timespec(span));
+        let gather = self.moderation.as_ref().filter(|_| !at_once).and_then(Moderation::gather);
+        if let Some(gather) = &gather {
+            arguments = arguments.min_wait_usec(gather.micros);
+        }
+        match self.ring.submitter().submit_with_args(gather.map_or(1, |gather| gather.packets), &arguments) {
+            Err(e) if matches!(e.raw_os_error(), Some(ETIME | EINTR | EBUSY)) => {}
+            waited => waited.map(drop)?,
+        }
+        // Of what is there now: what comes meanwhile has its turn at the next wait.
+        let count = self.ring.completion().len();
+        for _ in 0..count {
+            let Some(done) = self.ring.completion().next() else { break };
+            self.complete(pool, &done, events);
+        }
+        if let Some(moderation) = &mut self.moderation {
+            moderation.learn(Instant::now(), events);
+        }
+        Ok(())
+    }
+
+    /// Asks for what an entry is due for.
+    fn arm(&mut self, pool: &mut Pool, token: Token) {
+        let multishot = self.lent.is_some();
+        let Some(entry) = self.entry(token) else { return };
+        entry.is_due = false;
+        let (fd, generation) = (Fd(entry.fd.as_raw_fd()), entry.generation);
+        if !entry.is_device {
+            let flags = if entry.read { POLLIN } else { 0 } | if entry.write { POLLOUT } else { 0 };
+            if !std::mem::replace(&mut entry.armed, true) {
+                let poll = opcode::PollAdd::new(fd, flags as u32).build();
+                self.push(poll.user_data(data(Asked::Poll, generation, 0, token)));
+            }
+            return;
+        }
+        if !entry.read {
+            return;
+        }
+        if multishot && !entry.stepwise {
+            if !std::mem::replace(&mut entry.armed, true) {
+                let read = opcode::ReadMulti::new(fd, 0, GROUP).build();
+                self.push(read.user_data(data(Asked::Read, generation, 0, token)));
+            }
+        } else if entry.ready {
+            self.read_batch(pool, token, fd, generation);
+        } else if !std::mem::replace(&mut entry.armed, true) {
+            let poll = opcode::PollAdd::new(fd, POLLIN as u32).build();
+            self.push(poll.user_data(data(Asked::Poll, generation, 0, token)));
+        }
+    }
+
+    /// Reads what a device has, up to a batch.
+    fn read_batch(&mut self, pool: &mut Pool, token: Token, fd: Fd, generation: u16) {
+        let Some(entry) = self.entry(token) else { return };
+        let (under_way, batch) = (entry.reading, if entry.stepwise { STEP } else { BATCH });
+        let mut asked = 0;
+        for _ in under_way..batch {
+            let Some(buffer) = pool.take() else { break };
+            let address = pool.room(&buffer).as_mut_ptr();
+            let read = opcode::Read::new(fd, address, LENGTH as u32).rw_flags(RWF_NOWAIT).build();
+            self.push(read.user_data(data(Asked::Read, generation, buffer.index, token)));
+            asked += 1;
+        }
+        if let Some(entry) = self.entry(token) {
+            entry.reading += asked;
+        }
+        // Without a buffer: again when there is one.
+        if asked == 0 && under_way == 0 {
+            self.make_due(token);
+        }
+    }
+
+    fn complete(&mut self, pool: &mut Pool, done: &cqueue::Entry, events: &mut Vec<Event>) {
+        let (asked, generation, index, token) = take_apart(done.user_data());
+        if !cqueue::more(done.flags()) {
+            self.under_way -= self.under_way.min(1);
+        }
+        let result = usize::try_from(done.result()).map_err(|_| Errno::from_raw(-done.result()));
+        match asked {
+            Asked::Cancel => {}
+            Asked::Write => {
+                self.release(pool, Buffer { index, length: 0 });
+                if let Err(errno) = result
+                    && self.entry(token).is_some_and(|entry| entry.generation == generation)
+                {
+                    events.push(Event::Refused(token, errno));
+                }
+            }
+            Asked::Poll => self.polled(token, generation, result, events),
+            // The buffer of a read that goes on is told by its flags; this one is of the second part.
+            Asked::Read if self.lent.is_some() && index < READING => {
+                self.read_on(pool, token, generation, done, result, events)
+            }
+            Asked::Read => {
+                let buffer = Buffer { index, length: result.unwrap_or(0) as u32 };
+                self.read_once(pool, token, generation, buffer, result, events);
+            }
+        }
+    }
+
+    fn polled(&mut self, token: Token, generation: u16, result: Result<usize, Errno>, events: &mut Vec<Event>) {
+        let Some(entry) = self.entry(token).filter(|entry| entry.generation == generation) else { return };
+        entry.armed = false;
+        match (entry.is_device, result) {
+            (true, Ok(_)) => entry.ready = true,
+            (false, Ok(_)) => events.push(Event::Ready(token)),
+            (_, Err(_)) => {}
+        }
+        self.make_due(token);
+    }
+
+    /// A result of a read that goes on.
+    fn read_on(
+        &mut self,
+        pool: &mut Pool,
+        token: Token,
+        generation: u16,
+        done: &cqueue::Entry,
+        result: Result<usize, Errno>,
+        events: &mut Vec<Event>,
+    ) {
+        let buffer = cqueue::buffer_select(done.flags())
+            .map(|index| Buffer { index, length: result.unwrap_or(0) as u32 })
+            .filter(is_lent);
+        let Some(entry) = self.entry(token).filter(|entry| entry.generation == generation) else {
+            return buffer.into_iter().for_each(|buffer| self.release(pool, buffer));
+        };
+        let goes_on = cqueue::more(done.flags());
+        if !goes_on {
+            entry.armed = false;
+        }
+        match (result, buffer) {
+            (Ok(length), Some(buffer)) if length > 0 => events.push(Event::Packet(token, buffer)),
+            (Ok(_) | Err(Errno::ENOBUFS | Errno::ECANCELED | Errno::EAGAIN | Errno::EINTR), buffer) => {
+                buffer.into_iter().for_each(|buffer| self.release(pool, buffer));
+            }
+            (Err(errno), buffer) => {
+                buffer.into_iter().for_each(|buffer| self.release(pool, buffer));
+                return events.push(Event::Broken(token, errno));
+            }
+        }
+        if !goes_on {
+            self.make_due(token);
+        }
+    }
+
+    /// The result of one read.
+    fn read_once(
+        &mut self,
+        pool: &mut Pool,
+        token: Token,
+        generation: u16,
+        buffer: Buffer,
+        result: Result<usize, Errno>,
+        events: &mut Vec<Event>,
+    ) {
+        let Some(entry) = self.entry(token).filter(|entry| entry.generation == generation) else {
+            return pool.release(buffer);
+        };
+        entry.reading -= entry.reading.min(1);
+        let errno = match result {
+            Ok(length) if length > 0 => {
+                events.push(Event::Packet(token, buffer));
+                return self.make_due(token);
+            }
+            Ok(_) => Errno::EAGAIN,
+            Err(errno) => errno,
+        };
+        pool.release(buffer);
+        match errno {
+            Errno::EAGAIN | Errno::EINTR | Errno::ECANCELED => entry.ready = false,
+            errno => return events.push(Event::Broken(token, errno)),
+        }
+        self.make_due(token);
+    }
+
+    /// Ends all requests. Whether none is left with the kernel.
+    pub fn finish(&mut self, pool: &mut Pool) -> bool {
+        let mut events = Vec::new();
+        self.entries.iter_mut().flatten().for_each(|entry| (entry.read, entry.write) = (false, false));
+        self.due.clear();
+        let all = opcode::AsyncCancel2::new(types::CancelBuilder::any()).build();
+        self.push(all.user_data(data(Asked::Cancel, 0, 0, 0)));
+        for _ in 0..100 {
+            if self.under_way == 0 {
+                break;
+            }
+            if self.wait(pool, Some(Duration::from_millis(10)), &mut events).is_err() {
+                break;
+            }
+            self.due.clear();
+        }
+        self.under_way == 0
+    }
+
+    /// Queues a request. What it points to is in the pool, which lives as long as this does.
+    #[allow(unsafe_code, reason = "the submission queue")]
+    fn push(&mut self, request: squeue::Entry) {
+        // SAFETY: requests point into the pool's memory, at a buffer that is in use until its completion comes, or at nothing; the
+        // pool's memory is only freed when no request is left (`Engine::drop`). Descriptors are open: what is
+        // queued is handed over before one is closed.
+        while unsafe { self.ring.submission().push(&request) }.is_err() {
+            self.hand_over();
+        }
+        self.under_way += 1;
+    }
+
+    /// Hands over what is queued, without waiting.
+    fn hand_over(&mut self) {
+        if let Err(e) = self.ring.submit()
+            && !matches!(e.raw_os_error(), Some(EBUSY | EINTR))
+        {
+            // Nothing that could be done here; the next wait says the same.
+            log::debug!("io_uring_enter: {e}");
+        }
+    }
+}
+
+impl std::fmt::Debug for Uring {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Uring").field("way", &self.way()).finish_non_exhaustive()
+    }
+}
