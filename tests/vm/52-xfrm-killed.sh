@@ -68,11 +68,13 @@ lasts() {
 }
 # killed VERB MILLISECONDS: all processes of the unit, that long after the order, if it has any by then.
 killed() {
-    local group
+    local group found
     group="/sys/fs/cgroup/system.slice/$(systemctl show -P Slice $unit)/$unit"
     systemctl --no-block "$1" $unit
     sleep "$(printf '%d.%03d' $(($2 / 1000)) $(($2 % 1000)))"
-    if grep -qs . "$group/cgroup.procs" && echo 1 >"$group/cgroup.kill"; then hits=$((hits + 1)); fi
+    # Not by cgroup.kill, with which Linux 6.12 also kills what systemd starts there afterwards to clean up.
+    mapfile -t found < <(cat "$group/cgroup.procs" 2>/dev/null)
+    if [ ${#found[@]} -gt 0 ] && kill -KILL "${found[@]}" 2>/dev/null; then hits=$((hits + 1)); fi
     eventually settled
 }
 
