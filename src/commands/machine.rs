@@ -143,6 +143,13 @@ impl Surroundings for Machine<'_> {
         config::uplink(&config::load(self.root, netns, &WithoutUplinks(&machine)).desired?, ipv6)
     }
 
+    fn settings(&self, below: &str) -> Vec<String> {
+        let entries = fs::read_dir(Path::new("/proc/sys").join(below)).into_iter().flatten().flatten();
+        let mut names: Vec<String> = entries.filter_map(|entry| entry.file_name().into_string().ok()).collect();
+        names.sort();
+        names
+    }
+
     fn is_used_by_others(&self) -> bool {
         self.used
     }
@@ -185,6 +192,10 @@ impl Surroundings for WithoutUplinks<'_> {
 
     fn installed(&self, program: &str) -> bool {
         self.0.installed(program)
+    }
+
+    fn settings(&self, below: &str) -> Vec<String> {
+        self.0.settings(below)
     }
 
     fn is_used_by_others(&self) -> bool {

@@ -4,6 +4,7 @@ mod check;
 mod device;
 mod dhcp;
 mod enable;
+mod firewall;
 mod generate;
 pub mod generator;
 pub mod lease;

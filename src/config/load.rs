@@ -14,7 +14,7 @@ use super::scripts::Scripts;
 use super::select::{self, Machine, Renames};
 use super::surroundings::{Surroundings, Watched};
 use super::value::shown;
-use super::{conflicts, dhcp, tuntap, xfrm};
+use super::{conflicts, dhcp, ruleset, sysctl, tuntap, xfrm};
 use crate::interfaces::Files as FileAccess;
 use crate::interfaces::diagnostic::{Diagnostic, Severity, Span};
 use crate::interfaces::files::OsFiles;
@@ -121,6 +121,13 @@ pub fn load_from(
     paths.extend(xfrm.path.clone());
     spans.extend(xfrm.spans.clone());
     xfrm.add_to(&mut desired);
+    let settings = sysctl::read(access, netns, &mut report);
+    paths.extend(settings.paths.iter().cloned());
+    settings.add_to(&mut desired, &machine, &mut report);
+    if let Some((ruleset, files)) = ruleset::read(access, netns, &mut report) {
+        paths.extend(files);
+        desired.ruleset = Some(ruleset);
+    }
     let desired = Some(desired).filter(|_| !report.has_errors());
     Loaded { desired, diagnostics: report.finish(&paths), spans, awaited, files: paths, inputs: None }
 }
@@ -190,7 +197,9 @@ fn finish(netns: &NetnsName, drafts: Vec<Draft<'_>>, machine: &Machine<'_>, repo
         .collect();
     let links = drafts.into_iter().zip(mtus).map(|(draft, mtu)| draft.finish(mtu, report)).collect();
     let (resolv, scripts) = (Resolv::default(), crate::model::Stanza::default());
-    Desired { netns: netns.clone(), links, rules, sysctls: Vec::new(), uses: BTreeSet::new(), resolv, scripts }
+    let (sysctls, uses, optional) = (Vec::new(), BTreeSet::new(), BTreeSet::new());
+    let (ruleset, table) = (None, None);
+    Desired { netns: netns.clone(), links, rules, sysctls, optional, ruleset, table, uses, resolv, scripts }
 }
 
 /// The links of the host that must be there before the namespace can be made: those that move in, and those that

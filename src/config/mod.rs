@@ -9,7 +9,7 @@
 //!                                    └─▶ section ─▶ router ─▶ Settings
 //! ```
 //!
-//! `xfrm` and `tuntap` read the files of these names, in view of the links that there are then; `router` reads a router's. `kind` says what a link is and reads the options of its kind, `depend` finds on which others it stands, `members` what
+//! `xfrm`, `tuntap` and `sysctl` read the files of these names, in view of the links that there are then; `ruleset` reads `nftables`; `router` reads a router's. `kind` says what a link is and reads the options of its kind, `depend` finds on which others it stands, `members` what
 //! ports are to their masters.
 //!
 //! Debian's ifupdown is the reference. Nothing here touches the machine but to read the files; what else the meaning
@@ -75,12 +75,14 @@ mod resolv;
 mod route;
 mod router;
 mod rule;
+mod ruleset;
 mod scripts;
 mod section;
 mod select;
 mod stable;
 mod stanza;
 mod surroundings;
+mod sysctl;
 mod table;
 mod tunnel;
 mod tuntap;

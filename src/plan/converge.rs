@@ -10,6 +10,7 @@ use super::mend::Draft;
 use super::op::{Op, Phase, Plan};
 use super::order::order;
 use super::retire::retire_unwanted;
+use super::settings::{forget_sysctls, load_ruleset, set_sysctls};
 use super::tables::Tables;
 use super::{Problem, retire, shared};
 use crate::model::{
@@ -45,7 +46,7 @@ pub fn converge(current: State, desired: &Desired, owned: Option<&Owned>) -> Res
     }
     let missing = shared::missing_settings(&mut draft, desired);
     let settings = desired.sysctls.iter().filter(|(netns, key, _)| !missing.contains(&(netns, key)));
-    set_sysctls(&mut draft, settings.map(|(netns, key, value)| (netns, key, value)));
+    set_sysctls(&mut draft, desired, settings.map(|(netns, key, value)| (netns, key, value)));
     let mut fresh = BTreeSet::new();
     for link in &ordered {
         if arrive(&mut draft, link, desired, owned) {
@@ -57,6 +58,7 @@ pub fn converge(current: State, desired: &Desired, owned: Option<&Owned>) -> Res
     if !draft.problems.is_empty() {
         return Err(draft.problems);
     }
+    load_ruleset(&mut draft, desired, owned);
     for link in ordered.iter().filter(|link| !fresh.contains(&link.place)) {
         settle_in(&mut draft, link, owned);
     }
@@ -94,18 +96,6 @@ fn names(draft: &mut Draft, desired: &Desired, owned: Option<&Owned>) {
     let differs = owned.map_or(want.is_some(), |o| o.versions().any(|was| of(was) != want));
     if differs {
         draft.push(Op::SetResolv { netns: desired.netns.clone(), resolv: want });
-    }
-}
-
-fn set_sysctls<'a>(
-    draft: &mut Draft,
-    settings: impl Iterator<Item = (&'a Netns, &'a crate::model::Sysctl, &'a String)>,
-) {
-    for (netns, key, value) in settings {
-        let have = draft.now.netns.get(netns).and_then(|n| n.sysctls.get(key));
-        if have != Some(value) {
-            draft.push(Op::SetSysctl { netns: netns.clone(), key: key.clone(), value: value.clone() });
-        }
     }
 }
 
@@ -261,7 +251,7 @@ fn configure(
     end_former(draft, link, before, fresh, same);
     end_doubtful(draft, link, before, &all);
     if link.stanzas.is_empty() && !draft.waits_for_master(&link.place, &link.link) {
-        ready(draft, link, was);
+        ready(draft, link, desired, was);
     }
     for (i, stanza) in link.stanzas.iter().enumerate() {
         let early = if i == 0 && draft.unborn.remove(&link.place) { link.early_commands() } else { &[] };
@@ -274,7 +264,7 @@ fn configure(
             draft.run_lines(&link.place, stanza, Phase::PreUp, &stanza.pre_up[early.len()..]);
         }
         if i == 0 {
-            ready(draft, link, was);
+            ready(draft, link, desired, was);
             tables.correct_addresses(draft, link);
         }
         if stanza.addresses.iter().any(|address| address.local.addr().is_ipv4()) {
@@ -357,16 +347,17 @@ fn end_doubtful(draft: &mut Draft, link: &DesiredLink, before: Option<&DesiredLi
 }
 
 /// The link is there, has its properties and is up; a bridge's ports are in already.
-fn ready(draft: &mut Draft, link: &DesiredLink, was: &[&DesiredLink]) {
+fn ready(draft: &mut Draft, link: &DesiredLink, desired: &Desired, was: &[&DesiredLink]) {
     if link.presence == Presence::OnlyAName {
         return;
     }
     appear(draft, link);
+    forget_sysctls(draft, link, was);
     let endpoints = link.link.wireguard.as_ref();
     let others = |w: &&DesiredLink| w.link.wireguard.as_ref().zip(endpoints).is_some_and(|(a, b)| !a.same_endpoints(b));
     let was = was.iter().copied().find(others).or(was.first().copied());
     draft.mend_down(&link.place, &link.link, was.map(|w| &w.link));
-    set_sysctls(draft, link.sysctls.iter().map(|(key, value)| (&link.place.netns, key, value)));
+    set_sysctls(draft, desired, link.sysctls.iter().map(|(key, value)| (&link.place.netns, key, value)));
     draft.mend_up(&link.place, &link.link);
     if let Some(limit) = link.wait.filter(|limit| !limit.is_zero() && draft.was_stirred(&link.place)) {
         draft.push(Op::AwaitForwarding { place: link.place.clone(), limit });

@@ -77,7 +77,12 @@ fn settings(draft: &mut Draft, gate: &Gate, owned: Option<&OwnedGate>) {
         match now.get(key) {
             Some(have) if have == value && !(fresh && of_device) => {}
             None if !of_device => draft.note(format!("there is no setting {key} yet: reload the router when there is")),
-            _ => draft.push(Op::SetSysctl { netns: Netns::Host, key: key.clone(), value: value.clone() }),
+            _ => draft.push(Op::SetSysctl {
+                netns: Netns::Host,
+                key: key.clone(),
+                value: value.clone(),
+                optional: false,
+            }),
         }
     }
     let Some(owned) = owned else { return };
@@ -112,13 +117,13 @@ fn restore(draft: &mut Draft, before: &BTreeMap<Sysctl, String>, now: &BTreeMap<
     for (key, value) in all {
         if now.get(key).is_some_and(|have| have != value) {
             along.insert((family(key), last(key)), value.clone());
-            draft.push(Op::SetSysctl { netns: Netns::Host, key: key.clone(), value: value.clone() });
+            draft.push(Op::SetSysctl { netns: Netns::Host, key: key.clone(), value: value.clone(), optional: false });
         }
     }
     for (key, value) in others {
         let by_all = along.get(&(family(key), last(key)));
         if now.contains_key(key) && by_all.or(now.get(key)) != Some(value) {
-            draft.push(Op::SetSysctl { netns: Netns::Host, key: key.clone(), value: value.clone() });
+            draft.push(Op::SetSysctl { netns: Netns::Host, key: key.clone(), value: value.clone(), optional: false });
         }
     }
 }

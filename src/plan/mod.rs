@@ -18,6 +18,7 @@ mod order;
 mod own;
 mod problem;
 mod retire;
+mod settings;
 mod shared;
 mod simulate;
 mod tables;

@@ -69,13 +69,14 @@ fn changed(previous: &Owned) -> BTreeSet<LinkName> {
     all.filter(|name| previous.before.links.contains_key(name)).collect()
 }
 
-/// Adds what the settings that `owned` asks for are before they are changed, in namespaces that it uses.
+/// Adds what the settings that `owned` asks for are before they are changed, in its own namespace and those that it uses.
 ///
 /// `others` use them too, perhaps. What one of them has changed already was something else before, which is what the last one
 /// of all restores.
 pub fn own_elsewhere(owned: &mut Owned, current: &State, others: &[Owned]) {
     let desired = Arc::clone(&owned.desired);
-    for (netns, key, _) in desired.sysctls.iter().filter(|(netns, ..)| desired.uses(netns)) {
+    let counts = |netns: &Netns| desired.uses(netns) || desired.is_own(netns);
+    for (netns, key, _) in desired.sysctls.iter().filter(|(netns, ..)| counts(netns)) {
         let of_other = others.iter().find_map(|other| other.elsewhere.get(netns)?.get(key));
         let now = || current.netns.get(netns)?.sysctls.get(key);
         if let Some(value) = of_other.or_else(now) {
@@ -95,7 +96,10 @@ pub fn settle(owned: &mut Owned) {
     before.links.retain(|name, _| ours(name));
     before.addresses.retain(|name, _| ours(name));
     before.routes.retain(|route| route.link.as_ref().is_some_and(ours));
-    elsewhere.retain(|netns, _| desired.uses(netns));
+    if let Some(own) = elsewhere.get_mut(&Netns::Named(desired.netns.clone())) {
+        own.retain(|key, _| desired.sysctls.iter().any(|(netns, wanted, _)| desired.is_own(netns) && wanted == key));
+    }
+    elsewhere.retain(|netns, own| desired.uses(netns) || desired.is_own(netns) && !own.is_empty());
 }
 
 /// Links of the host that stay there and are changed nevertheless.

@@ -42,14 +42,21 @@ pub(super) fn missing_settings<'a>(draft: &mut Draft, desired: &'a Desired) -> V
     missing
 }
 
-/// The settings of those namespaces that `still` does not ask for, as they were.
+/// The settings of those namespaces, and of its own, that `still` does not ask for, as they were. Its own goes with all of them
+/// when nothing is asked for any more.
 pub(super) fn restore_settings(draft: &mut Draft, owned: &Owned, still: Option<&Desired>) {
-    for (netns, settings) in &owned.elsewhere {
+    let goes = |netns: &Netns| still.is_none() && owned.desired.is_own(netns);
+    for (netns, settings) in owned.elsewhere.iter().filter(|(netns, _)| !goes(netns)) {
         let Some(now) = draft.now.netns.get(netns).map(|netns| netns.sysctls.clone()) else { continue };
         for (key, value) in settings {
             let kept = still.is_some_and(|still| still.sysctls.iter().any(|(n, k, _)| n == netns && k == key));
             if !kept && now.get(key).is_some_and(|v| v != value) {
-                draft.push(Op::SetSysctl { netns: netns.clone(), key: key.clone(), value: value.clone() });
+                draft.push(Op::SetSysctl {
+                    netns: netns.clone(),
+                    key: key.clone(),
+                    value: value.clone(),
+                    optional: false,
+                });
             }
         }
     }

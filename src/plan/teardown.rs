@@ -72,7 +72,7 @@ fn restore_settings(draft: &mut Draft, owned: &Owned) {
     let now = draft.now.netns.get(&Netns::Host).cloned().unwrap_or_default();
     for (key, value) in &owned.before.sysctls {
         if now.sysctls.get(key).is_some_and(|v| v != value) {
-            draft.push(Op::SetSysctl { netns: Netns::Host, key: key.clone(), value: value.clone() });
+            draft.push(Op::SetSysctl { netns: Netns::Host, key: key.clone(), value: value.clone(), optional: false });
         }
     }
 }

@@ -226,7 +226,10 @@ pub fn world(has: Features) -> impl Strategy<Value = World> {
         let mut links = [vec![lo], taken, pairs].concat();
         layers.over(&mut links);
         let (resolv, scripts) = (Resolv::default(), Stanza::default());
-        let desired = Desired { netns: netns(), links, rules, sysctls: Vec::new(), uses: [].into(), resolv, scripts };
+        let (sysctls, optional, uses) = (Vec::new(), [].into(), [].into());
+        let (ruleset, table) = (None, None);
+        let desired =
+            Desired { netns: netns(), links, rules, sysctls, optional, ruleset, table, uses, resolv, scripts };
         World { host: host(nics), desired }
     })
 }
