@@ -1,5 +1,6 @@
 //! A look at the kernel: only at what a namespace's files and record speak of.
 
+use super::host;
 use crate::kernel::{Kernel, Namespace, Observed, Wanted, netns};
 use crate::model::{Desired, LinkName, MARK_TABLE, Netns, NetnsName, Owned, Sysctl};
 use crate::system::nft;
@@ -118,6 +119,9 @@ pub(super) fn wanted(
             links.insert(link.host_name());
             links.insert(link.place.link);
         }
+    }
+    for all in versions() {
+        sysctls.entry(Netns::Host).or_default().extend(host::along(all));
     }
     for key in owned.iter().flat_map(|o| o.before.sysctls.keys()) {
         sysctls.entry(Netns::Host).or_default().insert(key.clone());

@@ -7,6 +7,7 @@ mod enable;
 mod firewall;
 mod generate;
 pub mod generator;
+mod host;
 pub mod lease;
 mod load;
 mod look;

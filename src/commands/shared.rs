@@ -7,6 +7,7 @@
 //! Who uses another takes a turn ([`lock::turn`]) before any other lock, and what is used never uses its user: so nobody waits
 //! for one that waits for it.
 
+use super::host;
 use super::load::{self, load};
 use super::look::{self, is_ours, look, refuse_foreign};
 use super::{start, stop};
@@ -174,8 +175,11 @@ pub(super) fn converge(
     owned: Option<&Owned>,
     others: &[Owned],
 ) -> Result<Plan, Vec<Problem>> {
-    let mut plan = plan::converge(current, desired, owned)?;
+    let mut plan = plan::converge(current.clone(), desired, owned)?;
     plan.spare(&desires(others));
+    if owned.is_some_and(|owned| !owned.before.sysctls.is_empty()) {
+        plan.spare_settings(&current, &host::befores(Some(&desired.netns), None), Some(desired));
+    }
     Ok(plan)
 }
 

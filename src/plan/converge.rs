@@ -10,7 +10,7 @@ use super::mend::Draft;
 use super::op::{Op, Phase, Plan};
 use super::order::order;
 use super::retire::retire_unwanted;
-use super::settings::{forget_sysctls, load_ruleset, set_sysctls};
+use super::settings::{forget_sysctls, load_ruleset, restore_host, set_sysctls, set_table};
 use super::tables::Tables;
 use super::{Problem, retire, shared};
 use crate::model::{
@@ -73,7 +73,9 @@ pub fn converge(current: State, desired: &Desired, owned: Option<&Owned>) -> Res
     tables.drop_obsolete(&mut draft);
     if let Some(owned) = owned {
         shared::restore_settings(&mut draft, owned, Some(desired));
+        restore_host(&mut draft, owned, Some(desired));
     }
+    set_table(&mut draft, desired, owned);
     if !same_for_all {
         draft.run_for_all(&all, &desired.scripts, Phase::PostUp);
     }

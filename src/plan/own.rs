@@ -1,6 +1,7 @@
 //! The record that a plan makes necessary, worked out before the plan is carried out.
 
 use super::op::{Op, Plan};
+use super::settings::{remember_host, settle_host};
 use crate::model::{Desired, LinkName, Netns, NetnsState, Owned, Place, Presence, State, Taken};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -51,13 +52,7 @@ pub fn own(host: &NetnsState, desired: Arc<Desired>, plan: &Plan, previous: Opti
             remember(&mut owned.before, host, link);
         }
     }
-    let settings = desired.sysctls.iter().filter(|(n, ..)| *n == Netns::Host).map(|(_, key, _)| key);
-    let of_links = desired.links.iter().filter(|l| l.place.netns == Netns::Host).flat_map(|l| &l.sysctls);
-    for key in settings.chain(of_links.map(|(key, _)| key)) {
-        if let Some(value) = host.sysctls.get(key) {
-            owned.before.sysctls.entry(key.clone()).or_insert_with(|| value.clone());
-        }
-    }
+    remember_host(&mut owned.before.sysctls, host, &desired);
     owned
 }
 
@@ -95,6 +90,7 @@ pub fn settle(owned: &mut Owned) {
     let ours = |name: &LinkName| taken.iter().any(|t| t.name == *name) || borrowed(desired).any(|b| b == *name);
     before.links.retain(|name, _| ours(name));
     before.addresses.retain(|name, _| ours(name));
+    settle_host(&mut before.sysctls, desired);
     before.routes.retain(|route| route.link.as_ref().is_some_and(ours));
     if let Some(own) = elsewhere.get_mut(&Netns::Named(desired.netns.clone())) {
         own.retain(|key, _| desired.sysctls.iter().any(|(netns, wanted, _)| desired.is_own(netns) && wanted == key));

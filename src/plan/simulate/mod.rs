@@ -122,6 +122,7 @@ fn delete_netns(state: &mut State, name: &Netns) {
 }
 
 fn forget_traffic(netns: &mut NetnsState, link: LinkName) {
+    netns.sysctls.retain(|key, _| key.link() != Some(link.as_str()));
     netns.addresses.remove(&link);
     netns.routes.retain(|r| r.link != Some(link));
 }
