@@ -6,6 +6,7 @@
 //! | `/etc/netns/NAME/network/links` | `link-netns` lines and the `iface` stanzas of the host's ends |
 //! | `/etc/netns/NAME/network/tuntap` | devices of routers: see [`tuntap`](super::tuntap) |
 //! | `/etc/netns/NAME/network/xfrm` | IPsec's links: see [`xfrm`](super::xfrm) |
+//! | `/etc/netns/NAME/network/nat` | addresses that the host translates: see [`nat`](super::nat) |
 //! | `/etc/netns/NAME/network/nftables` | the rules inside: see [`ruleset`](super::ruleset) |
 //! | `/etc/netns/NAME/network/sysctl.d/*.conf`, `sysctl` | settings inside: see [`sysctl`](super::sysctl) |
 //! | `/etc/network/interfaces` | the host's: the same lines; the rest is not our business, nor are its mistakes |

@@ -14,7 +14,7 @@ use super::scripts::Scripts;
 use super::select::{self, Machine, Renames};
 use super::surroundings::{Surroundings, Watched};
 use super::value::shown;
-use super::{conflicts, dhcp, ruleset, sysctl, tuntap, xfrm};
+use super::{conflicts, dhcp, nat, ruleset, sysctl, tuntap, xfrm};
 use crate::interfaces::Files as FileAccess;
 use crate::interfaces::diagnostic::{Diagnostic, Severity, Span};
 use crate::interfaces::files::OsFiles;
@@ -124,6 +124,9 @@ pub fn load_from(
     let settings = sysctl::read(access, netns, &mut report);
     paths.extend(settings.paths.iter().cloned());
     settings.add_to(&mut desired, &machine, &mut report);
+    let nat = nat::read(access, netns, &mut report);
+    paths.extend(nat.path.clone());
+    nat.add_to(&mut desired, &machine, &mut report);
     if let Some((ruleset, files)) = ruleset::read(access, netns, &mut report) {
         paths.extend(files);
         desired.ruleset = Some(ruleset);

@@ -9,7 +9,7 @@
 //!                                    └─▶ section ─▶ router ─▶ Settings
 //! ```
 //!
-//! `xfrm`, `tuntap` and `sysctl` read the files of these names, in view of the links that there are then; `ruleset` reads `nftables`; `router` reads a router's. `kind` says what a link is and reads the options of its kind, `depend` finds on which others it stands, `members` what
+//! `xfrm`, `tuntap`, `sysctl` and `nat` read the files of these names, in view of the links that there are then; `ruleset` reads `nftables`; `router` reads a router's. `kind` says what a link is and reads the options of its kind, `depend` finds on which others it stands, `members` what
 //! ports are to their masters.
 //!
 //! Debian's ifupdown is the reference. Nothing here touches the machine but to read the files; what else the meaning
@@ -66,6 +66,7 @@ mod load;
 mod mapping;
 mod members;
 mod method;
+mod nat;
 mod options;
 mod pairs;
 mod ports;

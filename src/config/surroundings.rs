@@ -24,6 +24,11 @@ pub trait Surroundings {
         None
     }
 
+    /// The links of the host that take router advertisements for as long as nothing is forwarded.
+    fn advertised(&self) -> Vec<LinkName> {
+        Vec::new()
+    }
+
     /// The names of the kernel's settings below a path of `/proc/sys`.
     fn settings(&self, _below: &str) -> Vec<String> {
         Vec::new()
@@ -81,6 +86,11 @@ impl Surroundings for Watched<'_> {
     fn uplink(&self, netns: &NetnsName, ipv6: bool) -> Option<LinkName> {
         self.asked.set(true);
         self.surroundings.uplink(netns, ipv6)
+    }
+
+    fn advertised(&self) -> Vec<LinkName> {
+        self.asked.set(true);
+        self.surroundings.advertised()
     }
 
     fn settings(&self, below: &str) -> Vec<String> {
