@@ -22,7 +22,7 @@ use super::select::Machine;
 use super::value::shown;
 use crate::interfaces::Files;
 use crate::interfaces::diagnostic::{Diagnostic, Span, Word};
-use crate::model::{Desired, Kind, LinkName, Netns, NetnsName, Presence, Sysctl, Table};
+use crate::model::{Desired, Kind, LinkName, LinkValue, Netns, NetnsName, Presence, Sysctl, Table};
 use ipnet::IpNet;
 use std::collections::BTreeSet;
 use std::net::IpAddr;
@@ -140,6 +140,9 @@ impl Nat {
             name: table::name(&desired.netns),
             chains: table::chains(&self, &inner.iter().copied().collect::<Vec<_>>()),
         });
+        if !self.published.is_empty() {
+            reach_itself(desired);
+        }
         self.forwarding(desired, &inner, machine);
     }
 
@@ -186,6 +189,15 @@ impl Nat {
                 report.push(Diagnostic::warning(&to.span, message).help(help));
             }
         }
+    }
+}
+
+/// A bridge whose frames the host's rules are asked for (`br_netfilter`) sends them back by the port that they came from, where a
+/// service asks for itself by the host's address.
+fn reach_itself(desired: &mut Desired) {
+    let ports = desired.links.iter_mut().filter(|link| link.place.netns == Netns::Host && link.link.master.is_some());
+    for port in ports.filter(|link| matches!(link.link.kind, Some(Kind::Veth { .. }))) {
+        port.link.port.insert("hairpin".to_owned(), LinkValue::Number(1));
     }
 }
 

@@ -155,6 +155,8 @@ fn returns(published: &Published, inner: &[LinkName]) -> Vec<String> {
             continue;
         }
         rules.push(format!("{led} fib saddr type local masquerade"));
+        // A bridge that asks these rules (`br_netfilter`) leads there without the host's links.
+        rules.push(format!("{} saddr {} {led} masquerade", family(to.address), to.address));
         rules.extend(inner.iter().map(|link| format!("iifname \"{link}\" oifname \"{link}\" {led} masquerade")));
     }
     rules
