@@ -32,7 +32,7 @@ pub fn create(root: &Path, name: &NetnsName) -> Result<()> {
 
 /// Makes and configures the namespace, or brings one that is up in line with the files.
 pub fn start(root: &Path, name: &NetnsName) -> Result<()> {
-    let _turn = shared::turn(root, name)?;
+    let turn = shared::turn(root, name)?;
     let lock = lock::acquire(&record::directory(name))?;
     let before = Record::read(name)?;
     if let Some(mut up) = before.clone().filter(|r| r.progress == Progress::Complete && is_ours(name, r)) {
@@ -43,8 +43,13 @@ pub fn start(root: &Path, name: &NetnsName) -> Result<()> {
         return reload_locked(root, name);
     }
     let result = start_locked(root, name).and_then(|()| need_for_itself(name));
-    if result.is_err() && before.is_none() {
-        forget_created(name, lock);
+    match &result {
+        Err(_) if before.is_none() => forget_created(name, lock),
+        Err(_) => {}
+        Ok(()) => {
+            drop((lock, turn));
+            shared::attach(root, name);
+        }
     }
     result
 }

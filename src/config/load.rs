@@ -19,7 +19,7 @@ use crate::interfaces::Files as FileAccess;
 use crate::interfaces::diagnostic::{Diagnostic, Severity, Span};
 use crate::interfaces::files::OsFiles;
 use crate::interfaces::syntax::Stanza;
-use crate::model::{Desired, LinkName, Netns, NetnsName, Place, Presence, Resolv, Rule};
+use crate::model::{Desired, DesiredLink, Kind, LinkName, Netns, NetnsName, Place, Presence, Resolv, Rule};
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -72,7 +72,9 @@ pub fn load_from(
 ) -> Loaded {
     let mut report = Report::default();
     let tuntap = tuntap::open(access, netns, &mut report);
-    let optional = || tuntap.is_some() || surroundings.is_used_by_others();
+    let of_links = Path::new("/etc/netns").join(netns.as_str()).join("network/links");
+    let has_links = || access.read(&of_links, 1).is_ok();
+    let optional = || tuntap.is_some() || surroundings.is_used_by_others() || has_links();
     let sources = Sources::read(access, host, netns, optional, &mut report);
     let machine = Machine::new(surroundings);
     let pairs = pairs::pairs(&sources, netns, &mut report);
@@ -97,7 +99,9 @@ pub fn load_from(
     assembly.inner(&mut report);
     let needed = host_ends(&mut assembly, &pairs, &own, &of_host, &mut report);
     sources.report_host(netns, &of_host, &needed, &mut report);
-    report_links_file(&sources.links.stanzas, &own, &pairs, &mut report);
+    let ends: Vec<LinkName> = pairs.iter().map(|pair| pair.host).collect();
+    let made = assembly.on_host(&own, &ends, &mut report);
+    report_links_file(&sources.links.stanzas, &own, &[ends, made].concat(), &mut report);
     assembly.report_unused(&mut report);
     renames.report_unused(|link| assembly.has(link), &mut report);
     let Assembly { mut drafts, resolv, awaited, .. } = assembly;
@@ -169,18 +173,21 @@ fn host_ends<'a>(
 }
 
 /// Warns of what the `links` file says in vain.
-fn report_links_file(stanzas: &[Stanza], own: &Ifaces<'_>, pairs: &[Pair], report: &mut Report) {
-    let ends: BTreeSet<&str> = pairs.iter().map(|pair| pair.host.as_str()).collect();
+fn report_links_file(stanzas: &[Stanza], own: &Ifaces<'_>, used: &[LinkName], report: &mut Report) {
+    let ends: BTreeSet<&str> = used.iter().map(LinkName::as_str).collect();
     for (index, iface) in own.all() {
         if !ends.contains(iface.name.value.as_str()) && !own.is_inherited(index) {
             let message = format!("`{}` is not the host's end of a pair", shown(&iface.name.value));
-            let help = "the stanzas of this file are for the first link of its `link-netns` lines";
+            let help = "the stanzas of this file are for the first link of its `link-netns` lines, and for bridges and \
+                        devices that it makes on the host";
             report.push(Diagnostic::warning(&iface.name.span, message).help(help));
         }
     }
     for stanza in stanzas {
         let place = match stanza {
-            Stanza::Allow(allow) => allow.names.first().map(|name| &name.span),
+            Stanza::Allow(allow) => {
+                allow.names.iter().find(|name| !ends.contains(name.value.as_str())).map(|name| &name.span)
+            }
             Stanza::Mapping(mapping) => Some(&mapping.keyword),
             Stanza::Rename(words) => words.first().map(|word| &word.span),
             _ => None,
@@ -214,4 +221,12 @@ pub fn host_links(desired: &Desired) -> Vec<LinkName> {
         Presence::MadeByCommand | Presence::OnlyAName => false,
     });
     needed.map(|link| link.from.unwrap_or(link.place.link)).collect()
+}
+
+/// The links of the host that the files make there, but for ends of pairs: others may stand on them.
+pub fn made_on_host(desired: &Desired) -> Vec<LinkName> {
+    let made =
+        |link: &&DesiredLink| matches!(link.link.kind, Some(Kind::Virtual(_))) && link.presence == Presence::Required;
+    let on_host = desired.links.iter().filter(|link| link.place.netns == Netns::Host);
+    on_host.filter(made).map(|link| link.place.link).collect()
 }

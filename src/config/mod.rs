@@ -67,6 +67,7 @@ mod mapping;
 mod members;
 mod method;
 mod nat;
+mod on_host;
 mod options;
 mod pairs;
 mod ports;
@@ -93,7 +94,7 @@ mod xfrm;
 
 pub use files::list;
 pub use inputs::Input;
-pub use load::{Loaded, host_links, load, load_from};
+pub use load::{Loaded, host_links, load, load_from, made_on_host};
 pub use router::{Accounts, LoadedRouter, gate, list_routers, load_router, router_path};
 pub use surroundings::{Nothing, Surroundings};
 pub use table::{OptionRow, OptionStatus, options};

@@ -11,10 +11,11 @@ use super::op::{Op, Phase, Plan};
 use super::order::order;
 use super::retire::retire_unwanted;
 use super::settings::{forget_sysctls, load_ruleset, restore_host, set_sysctls, set_table};
+use super::shared::rules;
 use super::tables::Tables;
 use super::{Problem, retire, shared};
 use crate::model::{
-    Desired, DesiredLink, Dhcp, Kind, Netns, Owned, Place, Presence, Rule, Stanza, State, Virtual, VirtualKind,
+    Desired, DesiredLink, Dhcp, Kind, Netns, Owned, Place, Presence, Stanza, State, Virtual, VirtualKind,
 };
 use std::collections::BTreeSet;
 
@@ -107,7 +108,16 @@ fn arrive(draft: &mut Draft, link: &DesiredLink, desired: &Desired, owned: Optio
     if link.presence == Presence::OnlyAName {
         return owned.is_none_or(|o| o.desired.link(place).is_none());
     }
+    let ours = owned.is_some_and(|o| o.made.contains(place));
     match (&link.link.kind, draft.now.link(place)) {
+        // One of the host's would be changed, and never put back.
+        (Some(kind @ Kind::Virtual(_)), Some(_)) if place.netns == Netns::Host && !ours => {
+            let what = format!("there is a link {} on the host that was not made for {}", place.link, desired.netns);
+            let help =
+                format!("choose another name for the {}, or delete it: ip link delete {}", kind.name(), place.link);
+            draft.problems.push(Problem::new(place, what).help(help));
+            false
+        }
         (None, Some(_)) => false,
         (None, None) => move_in(draft, link, desired),
         (Some(kind), Some(have))
@@ -118,7 +128,6 @@ fn arrive(draft: &mut Draft, link: &DesiredLink, desired: &Desired, owned: Optio
             draft.plan.ops.iter().any(just_made)
         }
         (Some(kind), Some(_)) => {
-            let ours = owned.is_some_and(|o| o.made.contains(place));
             if !ours {
                 let what = format!("{place} exists and is not the {} that the file asks for", kind.name());
                 draft.problems.push(Problem::new(place, what));
@@ -379,20 +388,4 @@ fn appear(draft: &mut Draft, link: &DesiredLink) {
         Some(kind) => Op::AddLink { place, kind },
         None => Op::AwaitLink(place),
     });
-}
-
-fn rules(draft: &mut Draft, desired: &Desired, owned: Option<&Owned>) {
-    let have =
-        |draft: &Draft, netns: &Netns, rule: &Rule| draft.now.netns.get(netns).is_some_and(|n| n.rules.contains(rule));
-    for (netns, rule) in &desired.rules {
-        if !have(draft, netns, rule) {
-            draft.push(Op::AddRule { netns: netns.clone(), rule: rule.clone() });
-        }
-    }
-    for (netns, rule) in owned.into_iter().flat_map(Owned::versions).flat_map(|version| &version.rules) {
-        let wanted = desired.rules.iter().any(|(n, r)| n == netns && r == rule);
-        if !wanted && have(draft, netns, rule) {
-            draft.push(Op::DeleteRule { netns: netns.clone(), rule: rule.clone() });
-        }
-    }
 }

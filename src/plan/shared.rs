@@ -3,7 +3,7 @@
 use super::Problem;
 use super::mend::Draft;
 use super::op::{Op, Plan};
-use crate::model::{Desired, Netns, Owned, Sysctl};
+use crate::model::{Desired, Netns, Owned, Rule, Sysctl};
 use std::sync::Arc;
 
 impl Plan {
@@ -58,6 +58,23 @@ pub(super) fn restore_settings(draft: &mut Draft, owned: &Owned, still: Option<&
                     optional: false,
                 });
             }
+        }
+    }
+}
+
+/// Policy rules: those that are missing, then those that are asked for no more.
+pub(super) fn rules(draft: &mut Draft, desired: &Desired, owned: Option<&Owned>) {
+    let have =
+        |draft: &Draft, netns: &Netns, rule: &Rule| draft.now.netns.get(netns).is_some_and(|n| n.rules.contains(rule));
+    for (netns, rule) in &desired.rules {
+        if !have(draft, netns, rule) {
+            draft.push(Op::AddRule { netns: netns.clone(), rule: rule.clone() });
+        }
+    }
+    for (netns, rule) in owned.into_iter().flat_map(Owned::versions).flat_map(|version| &version.rules) {
+        let wanted = desired.rules.iter().any(|(n, r)| n == netns && r == rule);
+        if !wanted && have(draft, netns, rule) {
+            draft.push(Op::DeleteRule { netns: netns.clone(), rule: rule.clone() });
         }
     }
 }
