@@ -390,3 +390,50 @@ fn mistakes_have_their_places() {
         );
     });
 }
+
+#[test]
+fn sockets_become_units() {
+    world(|| {
+        write(
+            "app",
+            "nat",
+            "[socket web]\nListen = 80, [2001:db8::1]:8080\n[socket admin]\nListen = 127.0.0.1:8081\nTo = 127.0.0.1:81\n\
+             Service = adm.service\n[socket dns]\nListen = 53\nProtocol = udp\n",
+        );
+        assert_says(&run(0, &["check", "app"]), "app: good\n");
+        let generator = format!("ln -s {} /run/systemd-netns-generator", program());
+        sh(&format!("{generator}; mkdir /run/units; /run/systemd-netns-generator /run/units"));
+        let unit =
+            |name: &str| std::fs::read_to_string(format!("/run/units/systemd-netns-publish-app-{name}")).unwrap();
+        assert_says(&unit("web.socket"), "ListenStream=80\nListenStream=[2001:db8::1]:8080\n");
+        assert_says(&unit("web.socket"), "Service=app.service\n");
+        assert_says(&unit("dns.socket"), "ListenDatagram=53\n");
+        assert_says(
+            &unit("admin.service"),
+            "After=systemd-netns@app.service systemd-netns-publish-app-admin.socket adm.service\n",
+        );
+        let wanted = sh("ls /run/units/sockets.target.wants");
+        assert_eq!(wanted.lines().count(), 3, "{wanted}");
+
+        write(
+            "app",
+            "nat",
+            "[socket]\n[socket a b]\nListen = 0\n[socket c]\nListen = x:1, 80\nTo = 10.1.1.6\nProtocol = icmp\nService = a/b\n\
+             [socket d]\nListen = 53\nProtocol = udp\nTo = 127.0.0.1:53\n",
+        );
+        let said = run(78, &["check", "app"]);
+        for part in [
+            "1:2: error: `[socket]` has no name that a unit can have",
+            "1:2: error: `[socket]` has no `Listen`",
+            "2:2: error: `[socket a b]` has no name that a unit can have",
+            "3:10: error: `0` is not a port",
+            "5:10: error: `x:1` is not a socket",
+            "6:6: error: `10.1.1.6` is not a socket",
+            "7:12: error: `icmp` is not `tcp` or `udp`",
+            "8:11: error: `a/b` is not the name of a service",
+            "12:6: error: datagrams cannot be passed on",
+        ] {
+            assert_says(&said, &format!("/etc/netns/app/network/nat:{part}"));
+        }
+    });
+}

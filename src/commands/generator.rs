@@ -12,8 +12,11 @@
 //! A namespace with a device follows the router of this host that the device goes to: it is there first, and at shutdown gone last.
 //! A router's socket listens where the router's file says.
 //!
+//! What a `nat` file has sockets for gets units ([`publish`]).
+//!
 //! A namespace on a bridge that another one's `links` file makes follows that one, and keeps it up.
 
+use super::publish;
 use crate::config::{self, Accounts};
 use crate::model::{LinkName, Listen, NetnsName, RouterName, escape};
 use crate::system::gate;
@@ -26,12 +29,14 @@ use std::path::Path;
 /// Writes the drop-ins into `directory`, the generator's first argument.
 pub fn run(directory: Option<&OsStr>) -> Result<()> {
     let directory = Path::new(directory.context("a generator is run by systemd, with a directory")?);
-    let load = |netns: &NetnsName| config::load(Path::new("/"), netns, &config::Nothing).desired;
+    let load = |netns: &NetnsName| config::load(Path::new("/"), netns, &config::Nothing);
     let mut users: BTreeMap<NetnsName, Vec<NetnsName>> = BTreeMap::new();
     let (mut devices, mut makers) = (BTreeMap::new(), BTreeMap::new());
     routers(directory)?;
     for netns in config::list(Path::new("/")) {
-        let Some(desired) = load(&netns) else { continue };
+        let loaded = load(&netns);
+        let Some(desired) = loaded.desired else { continue };
+        loaded.sockets.iter().try_for_each(|socket| publish::write(directory, &netns, socket))?;
         let named = desired.links.iter().filter_map(|link| link.device.as_ref()?.named.clone());
         let named: BTreeSet<RouterName> = named.collect();
         if !named.is_empty() {

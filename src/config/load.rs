@@ -8,6 +8,7 @@ use super::inherit::Ifaces;
 use super::inputs::{Input, RecordingFiles};
 use super::mapping::Mappings;
 use super::members;
+use super::nat::PublishedSocket;
 use super::pairs::{self, Pair};
 use super::report::Report;
 use super::scripts::Scripts;
@@ -36,6 +37,8 @@ pub struct Loaded {
     pub spans: BTreeMap<Place, Span>,
     /// Links that are not there but may yet come, and how long to wait for them: `bridge_waitport`.
     pub awaited: Vec<(LinkName, Duration)>,
+    /// Sockets of the host that are handed to services inside; systemd's business.
+    pub sockets: Vec<PublishedSocket>,
     /// The files that were read, as the user knows them.
     pub files: Vec<PathBuf>,
     /// All that this was worked out from; none where it depends on more than files, such as the links that a pattern finds.
@@ -130,13 +133,14 @@ pub fn load_from(
     settings.add_to(&mut desired, &machine, &mut report);
     let nat = nat::read(access, netns, &mut report);
     paths.extend(nat.path.clone());
+    let sockets = nat.sockets.clone();
     nat.add_to(&mut desired, &machine, &mut report);
     if let Some((ruleset, files)) = ruleset::read(access, netns, &mut report) {
         paths.extend(files);
         desired.ruleset = Some(ruleset);
     }
     let desired = Some(desired).filter(|_| !report.has_errors());
-    Loaded { desired, diagnostics: report.finish(&paths), spans, awaited, files: paths, inputs: None }
+    Loaded { desired, diagnostics: report.finish(&paths), spans, awaited, sockets, files: paths, inputs: None }
 }
 
 /// Adds the stanzas of the host's ends: those of the namespace's own `links` file, else those of the host's file.

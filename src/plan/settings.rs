@@ -136,7 +136,7 @@ fn changes_along(with: &Sysctl, key: &Sysctl) -> bool {
 }
 
 /// Whether forwarding of all links is asked for, in one family: then the settings of each have to be looked at.
-pub fn forwards_all<'a>(desired: &'a Desired) -> impl Iterator<Item = &'a str> {
+pub fn forwards_all(desired: &Desired) -> impl Iterator<Item = &str> {
     on_host(desired).filter_map(|(key, _)| key.forwards_all())
 }
 

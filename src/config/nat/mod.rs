@@ -5,14 +5,16 @@
 //! | `[masquerade]`, `[masquerade NAME]` | `From`, `Link` |
 //! | `[snat]`, `[snat NAME]` | `From`, `To`, `Link` |
 //! | `[publish]`, `[publish NAME]` | `Address`, `Port`, `Protocol`, `To`, `From`, `Link`, `Masquerade` |
+//! | `[socket NAME]` | `Listen`, `Protocol`, `Service`, `To` |
 //!
-//! All of it becomes one table of the host ([`table`]) and the forwarding that it needs. IPv4 is forwarded from links one by one, so
+//! All but the last becomes one table of the host ([`table`]) and the forwarding that it needs. IPv4 is forwarded from links one by one, so
 //! where each section names its `Link`, only these and the links that lead inside are set. IPv6 is forwarded by all links or none;
 //! those that take router advertisements are told to go on (`accept_ra` 2, ip-sysctl).
 //!
 //! Must not know: the kernel, what other namespaces publish.
 
 mod keys;
+mod socket;
 mod table;
 
 use super::ini;
@@ -28,14 +30,18 @@ use std::collections::BTreeSet;
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 
+pub use socket::PublishedSocket;
+
 const HELP: &str = "a line such as `[publish web]` begins a section";
-const SECTIONS: [&str; 3] = ["masquerade", "snat", "publish"];
+const SECTIONS: [&str; 4] = ["masquerade", "snat", "publish", "socket"];
 
 /// What the file asks for.
 #[derive(Default)]
 pub(super) struct Nat {
     sources: Vec<Source>,
     published: Vec<Published>,
+    /// What systemd listens for.
+    pub sockets: Vec<PublishedSocket>,
     /// The file, if it is there.
     pub path: Option<PathBuf>,
 }
@@ -91,6 +97,7 @@ pub(super) fn read(access: &dyn Files, netns: &NetnsName, report: &mut Report) -
         match word.to_ascii_lowercase().as_str() {
             "masquerade" => nat.sources.extend(keys::masquerade(section, report)),
             "snat" => nat.sources.extend(keys::snat(section, report)),
+            "socket" => nat.sockets.extend(socket::read(netns, section, report)),
             "publish" => nat.published.extend(keys::publish(section, report)),
             _ => {
                 let message = format!("unknown section `{}`", shown(&name.value));

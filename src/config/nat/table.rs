@@ -110,7 +110,7 @@ fn redirections(published: &Published, hook: Hook, inner: &[LinkName]) -> Vec<St
         }
         let protocols = [("tcp", published.tcp), ("udp", published.udp)];
         for (protocol, _) in protocols.into_iter().filter(|(_, is)| *is && !published.ports.is_empty()) {
-            let ports: Vec<String> = published.ports.iter().map(|ports| ports.to_string()).collect();
+            let ports: Vec<String> = published.ports.iter().map(ToString::to_string).collect();
             let target = target(published, to, protocol);
             rules.push(format!("{head} {protocol} dport {} dnat {family} to {target}", set(&ports)));
         }
