@@ -86,7 +86,7 @@ fn quoted(links: &[LinkName]) -> String {
     set(&links.iter().map(|link| format!("\"{link}\"")).collect::<Vec<_>>())
 }
 
-fn of_family<'a>(nets: &'a [IpNet], address: IpAddr) -> impl Iterator<Item = &'a IpNet> {
+fn of_family(nets: &[IpNet], address: IpAddr) -> impl Iterator<Item = &IpNet> {
     nets.iter().filter(move |net| net.addr().is_ipv6() == address.is_ipv6())
 }
 
