@@ -21,7 +21,7 @@ impl From<Failed> for Error {
     fn from(failed: Failed) -> Self {
         match *failed.op {
             // Says by itself what it was.
-            Op::Run(_) | Op::AwaitLease(_) => failed.error,
+            Op::Run(_) | Op::AwaitLease(_) | Op::SetRuleset { .. } => failed.error,
             op => failed.error.context(op.to_string()),
         }
     }
@@ -85,6 +85,10 @@ fn effect(op: &Op) -> Result<()> {
         Op::AttachDevice { place, device } => device::attach(place, device),
         Op::DetachDevice(place) => device::detach(place),
         Op::SetTable { name, content } => nft::set(name, content.as_deref()),
+        Op::SetRuleset { netns, ruleset } => {
+            let namespace = Namespace::named(netns)?;
+            namespace.within(|| nft::load(ruleset.as_ref())).context("enter the namespace")?
+        }
         Op::SetResolv { netns, resolv } => resolv::set(netns, resolv.as_ref()),
         _ => Ok(()),
     }

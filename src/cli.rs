@@ -86,6 +86,13 @@ pub enum Command {
         #[arg(long)]
         json: bool,
     },
+    /// Let systemd listen on the host for services inside, as the `[socket]` sections of their nat files say
+    ///
+    /// Reads these anew and starts the sockets, as a boot does. Those that are in no file any more are stopped.
+    Publish {
+        /// The namespace; all when there is none
+        name: Option<NetnsName>,
+    },
     /// Put a service into a namespace: install the drop-in and let systemd read it
     Enable {
         /// The service, with or without .service

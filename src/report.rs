@@ -37,6 +37,8 @@ pub fn summary(plan: &Plan) -> String {
         (count(|op| matches!(op, Op::StopDhcp(_))), "client stopped", "clients stopped"),
         (count(|op| matches!(op, Op::AttachDevice { .. })), "device attached", "devices attached"),
         (count(|op| matches!(op, Op::DetachDevice(_))), "device detached", "devices detached"),
+        (count(|op| matches!(op, Op::SetRuleset { .. })), "ruleset loaded", "rulesets loaded"),
+        (count(|op| matches!(op, Op::SetSysctl { .. })), "setting made", "settings made"),
         (count(|op| matches!(op, Op::SetTable { .. })), "nft table set", "nft tables set"),
         (count(|op| matches!(op, Op::Run(_))), "command run", "commands run"),
     ];

@@ -7,14 +7,18 @@ mod common;
 mod worlds;
 
 use common::kinds::{has, has_vlan_filtering, has_vlans};
-use common::{dumps, in_two_worlds, in_world, sh};
+use common::{dumps, in_two_worlds, in_world, sh, try_sh};
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestError, TestRunner};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
+use std::sync::OnceLock;
 use systemd_netns::kernel::{Kernel, Wanted};
-use systemd_netns::model::{Kind, Link, LinkName, LinkOptions, Netns, NetnsState, Owned, Place, State, VirtualKind};
+use systemd_netns::model::{
+    Kind, Link, LinkName, LinkOptions, MARK_TABLE, Netns, NetnsState, Owned, Place, State, Sysctl, VirtualKind,
+};
 use systemd_netns::plan::{Op, Plan, converge, own, simulate, teardown};
+use systemd_netns::system::nft;
 use worlds::layers::Features;
 use worlds::{World, netns};
 
@@ -33,6 +37,7 @@ fn world() -> impl Strategy<Value = World> {
         vrf: has(VirtualKind::Vrf),
         macvlan: has(VirtualKind::Macvlan),
         dummy: has(VirtualKind::Dummy),
+        rules: has_nft(),
     })
 }
 
@@ -84,12 +89,56 @@ fn make_host(world: &World) {
     for route in &host.routes {
         plan.ops.push(Op::AddRoute { netns: Netns::Host, route: route.clone() });
     }
-    sh(&format!("{script}{plan}"));
+    let settings = host.sysctls.iter().map(|(key, value)| format!("sysctl -qw {key}={value}\n"));
+    // Of all links first.
+    let (all, others): (Vec<String>, Vec<_>) = settings.partition(|line| line.contains("/all/forwarding"));
+    sh(&format!("{script}{plan}{}{}", all.concat(), others.concat()));
 }
 
 fn look() -> State {
-    let wanted = Wanted { netns: [Netns::Host, Netns::Named(netns())].into(), ..Wanted::default() };
-    Kernel::new().observe(&wanted).expect("observe").state
+    let inside = Netns::Named(netns());
+    let wanted = Wanted {
+        netns: [Netns::Host, inside.clone()].into(),
+        sysctls: [(Netns::Host, host_settings()), (inside.clone(), inner_settings())].into(),
+        ..Wanted::default()
+    };
+    let mut kernel = Kernel::new();
+    let mut state = kernel.observe(&wanted).expect("observe").state;
+    if has_nft() {
+        if let Some(inner) = state.netns.get_mut(&inside) {
+            let mark = kernel.namespace(&inside).unwrap().within(|| nft::mark(MARK_TABLE)).unwrap();
+            inner.tables.extend(mark.map(|mark| (MARK_TABLE.to_owned(), mark)));
+        }
+        let table = "systemd-netns-law";
+        let host = state.netns.get_mut(&Netns::Host).unwrap();
+        host.tables.extend(nft::mark(table).map(|mark| (table.to_owned(), mark)));
+    }
+    state
+}
+
+/// The settings that generated worlds speak of.
+fn host_settings() -> BTreeSet<Sysctl> {
+    let of = |family: &str| {
+        let links = ["all", "nic0", "nic1", "brx"];
+        links.map(|link| format!("net/{family}/conf/{link}/forwarding"))
+    };
+    let others = ["net/ipv4/conf/all/accept_redirects", "net/ipv6/conf/nic1/accept_ra"].map(str::to_owned);
+    of("ipv4").into_iter().chain(of("ipv6")).chain(others).filter_map(|path| Sysctl::parse(&path)).collect()
+}
+
+fn inner_settings() -> BTreeSet<Sysctl> {
+    ["net/ipv4/ip_forward", "net/ipv4/ip_local_port_range"].into_iter().filter_map(Sysctl::parse).collect()
+}
+
+fn has_nft() -> bool {
+    static HAS: OnceLock<bool> = OnceLock::new();
+    *HAS.get_or_init(|| {
+        let has = nix::unistd::Uid::effective().is_root() && try_sh("unshare -n nft add table inet x").status.success();
+        if !has {
+            eprintln!("SKIPPED: rules of nft in worlds: there is no nft, or this kernel has no nf_tables");
+        }
+        has
+    })
 }
 
 fn plan_for(world: &World) -> (State, Plan, Owned) {
@@ -108,8 +157,9 @@ fn apply(plan: &Plan) {
 fn apply_after(plan: &Plan, before: &Plan) {
     // Commands are nothing that the kernel does; those of these worlds do nothing.
     let ops: Vec<Op> = plan.ops.iter().filter(|op| !matches!(op, Op::Run(_))).cloned().collect();
-    if let Err(failure) = Kernel::new().apply(&ops) {
-        panic!("{}: {}\nbefore:\n{before}now:\n{plan}", ops[failure.index], failure.error);
+    let commands = Plan { ops, notes: Vec::new() };
+    if let Err(failed) = systemd_netns::apply::apply(&mut Kernel::new(), &commands) {
+        panic!("{}: {:#}\nbefore:\n{before}now:\n{plan}", failed.op, failed.error);
     }
 }
 
@@ -128,6 +178,12 @@ fn view(state: &State, known: &State) -> View {
         lines.sort();
         lines
     };
+    // A NIC that has moved has forgotten its own.
+    let stays = |key: &Sysctl| key.link().is_none_or(|link| link == "brx");
+    let is_known = |netns: &Netns, key: &Sysctl| {
+        let is = |state: &State| state.netns.get(netns).is_some_and(|n| n.sysctls.contains_key(key));
+        is(known) && stays(key)
+    };
     let one = |(netns, s): (&Netns, &NetnsState)| {
         let link = |(name, l): (&LinkName, &Link)| {
             let known = known.link(&Place::new(netns.clone(), *name));
@@ -140,6 +196,11 @@ fn view(state: &State, known: &State) -> View {
             ("addresses", table(addresses.collect())),
             ("routes", table(s.routes.iter().map(|r| format!("{r:?}")).collect())),
             ("rules", table(s.rules.iter().map(|r| format!("{r:?}")).collect())),
+            ("tables", table(s.tables.iter().map(|t| format!("{t:?}")).collect())),
+            (
+                "settings",
+                table(s.sysctls.iter().filter(|(key, _)| is_known(netns, key)).map(|s| format!("{s:?}")).collect()),
+            ),
         ]);
         (netns.clone(), tables)
     };

@@ -58,8 +58,12 @@ fn settings_are_those_of_the_namespace() {
         let forwarding = Sysctl::ipv4(link("all"), "forwarding");
         let accept_ra = Sysctl::ipv6(link("eth0.7"), "accept_ra");
         let nothing = Sysctl::ipv6(link("eth9"), "accept_ra");
-        let set =
-            |key: &Sysctl, value: &str| Op::SetSysctl { netns: a.clone(), key: key.clone(), value: value.to_owned() };
+        let set = |key: &Sysctl, value: &str| Op::SetSysctl {
+            netns: a.clone(),
+            key: key.clone(),
+            value: value.to_owned(),
+            optional: false,
+        };
         let ops = [set(&forwarding, "1"), set(&accept_ra, "0"), set(&nothing, "0"), set(&accept_ra, "2")];
         let failure = Kernel::new().apply(&ops).unwrap_err();
         assert_eq!((failure.index, &failure.error), (2, &Error::NoSetting(nothing.clone())));

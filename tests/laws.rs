@@ -6,8 +6,8 @@ mod worlds;
 
 use proptest::prelude::*;
 use std::collections::BTreeMap;
-use systemd_netns::model::{Link, LinkName, Netns, Owned, State, VirtualKind};
-use systemd_netns::plan::{converge, own, settle, simulate, teardown};
+use systemd_netns::model::{Desired, Link, LinkName, Netns, Owned, Place, State, VirtualKind};
+use systemd_netns::plan::{Before, LinkSetting, Op, converge, own, own_settings, settle, simulate, teardown};
 use worlds::World;
 use worlds::layers::Features;
 
@@ -48,6 +48,12 @@ fn assert_same(a: &State, b: &State) {
         };
         assert_eq!(sorted(&x.routes), sorted(&y.routes), "routes of {name}");
         assert_eq!(x.rules, y.rules, "rules of {name}");
+        assert_eq!(x.tables, y.tables, "tables of {name}");
+        // A NIC that has moved has forgotten its own.
+        for (key, value) in y.sysctls.iter().filter(|(key, _)| !key.link().is_some_and(|link| link.starts_with("nic")))
+        {
+            assert_eq!(x.sysctls.get(key), Some(value), "{key} of {name}");
+        }
     }
 }
 
@@ -127,13 +133,65 @@ proptest! {
     }
 
     #[test]
+    fn rules_are_there_before_the_first_link_is_up(world in world()) {
+        let plan = converge(world.host.clone(), &world.desired, None).expect("a generated world can be reached");
+        let at = |is: &dyn Fn(&Op) -> bool| plan.ops.iter().position(is);
+        let inside = |place: &Place| place.netns != Netns::Host;
+        let up = at(&|op| matches!(op, Op::SetLink { place, set: LinkSetting::Up(true) } if inside(place)));
+        let loaded = at(&|op| matches!(op, Op::SetRuleset { .. }));
+        prop_assert_eq!(loaded.is_some(), world.desired.ruleset.is_some());
+        prop_assert!(loaded.is_none_or(|loaded| loaded < up.expect("lo goes up")), "{plan}");
+        // The other way round on the host: nothing leads to what is not there.
+        let table = at(&|op| matches!(op, Op::SetTable { .. }));
+        prop_assert!(table.is_none_or(|table| table + 1 == plan.ops.len()), "{plan}");
+        let (up, owned) = start(&world);
+        let down = teardown(up, &owned);
+        prop_assert_eq!(table.is_some(), matches!(down.ops.first(), Some(Op::SetTable { content: None, .. })));
+    }
+
+    #[test]
+    fn what_another_needs_on_the_host_stays_until_it_goes(a in world(), b in world()) {
+        // Only what both do to the host's settings: the second one finds what the first has changed.
+        let (mut first, mut second) = (a.desired.clone(), b.desired);
+        (first.links, first.rules, first.table) = (Vec::new(), Vec::new(), None);
+        (second.links, second.rules, second.table) = (Vec::new(), Vec::new(), None);
+        second.netns = "other".parse().unwrap();
+        for (netns, ..) in &mut second.sysctls {
+            if *netns != Netns::Host {
+                *netns = Netns::Named(second.netns.clone());
+            }
+        }
+        let host = Netns::Host;
+        let begin = |now: &State, desired: &Desired, others: &[Before]| {
+            let plan = converge(now.clone(), desired, None).expect("no problem");
+            let mut owned = own(&now.netns[&host], desired.clone().into(), &plan, None);
+            own_settings(&mut owned, others);
+            (simulate(now, &plan), owned)
+        };
+        let end = |now: &State, owned: &Owned, others: &[Before]| {
+            let mut plan = teardown(now.clone(), owned);
+            plan.spare_settings(now, others, None);
+            simulate(now, &plan)
+        };
+        let (one_up, one) = begin(&a.host, &first, &[]);
+        let (both_up, two) = begin(&one_up, &second, std::slice::from_ref(&one.before.sysctls));
+        let two_up = end(&both_up, &one, std::slice::from_ref(&two.before.sysctls));
+        for (_, key, value) in second.sysctls.iter().filter(|(netns, ..)| *netns == host) {
+            prop_assert_eq!(two_up.netns[&host].sysctls.get(key), Some(value), "{} is still needed", key);
+        }
+        assert_same(&end(&two_up, &two, &[]), &a.host);
+    }
+
+    #[test]
     fn nothing_but_our_own_is_touched_on_the_host(world in world()) {
         let plan = converge(world.host.clone(), &world.desired, None).expect("a generated world can be reached");
+        let asked: Vec<_> = world.desired.sysctls.iter().map(|(_, key, _)| key.path()).collect();
         let named: Vec<_> = world.desired.links.iter().flat_map(|l| [l.place.link, l.host_name()]).collect();
         for op in &plan.ops {
             if let Some(Netns::Host) = op.netns() {
                 let text = op.to_string();
-                prop_assert!(named.iter().any(|n| text.contains(n.as_str())), "{text}");
+                let is_asked = asked.iter().any(|key| text.contains(key));
+                prop_assert!(is_asked || named.iter().any(|n| text.contains(n.as_str())), "{text}");
             }
         }
     }

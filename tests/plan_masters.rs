@@ -47,7 +47,18 @@ fn with_address(mut link: DesiredLink, address: &str) -> DesiredLink {
 
 fn desired(links: Vec<DesiredLink>) -> Desired {
     let (resolv, scripts) = Default::default();
-    Desired { netns: name("web"), links, rules: Vec::new(), sysctls: Vec::new(), uses: [].into(), resolv, scripts }
+    Desired {
+        netns: name("web"),
+        links,
+        rules: Vec::new(),
+        sysctls: Vec::new(),
+        optional: [].into(),
+        ruleset: None,
+        table: None,
+        uses: [].into(),
+        resolv,
+        scripts,
+    }
 }
 
 #[track_caller]

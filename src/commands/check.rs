@@ -1,7 +1,7 @@
 //! `check [NAME…] [--router NAME]…`: every mistake of all files, and what would be dangerous on this machine.
 
 use super::load::{diagnostic, read};
-use super::{Mistakes, Refused, look, router, shared};
+use super::{Mistakes, Refused, firewall, look, router, shared};
 use crate::config::{self, Loaded};
 use crate::interfaces::diagnostic::{Diagnostic, Severity};
 use crate::kernel::{Kernel, netns};
@@ -27,7 +27,9 @@ pub fn check(root: &Path, names: &[NetnsName], routers: &[RouterName]) -> Result
     for name in &names {
         let mut loaded = read(root, name);
         let mut diagnostics = std::mem::take(&mut loaded.diagnostics);
-        if let Some(desired) = loaded.desired.take().filter(|_| root == Path::new("/")) {
+        let desired = loaded.desired.take();
+        diagnostics.extend(desired.iter().flat_map(rules));
+        if let Some(desired) = desired.filter(|_| root == Path::new("/")) {
             diagnostics.extend(against_the_machine(root, name, &Arc::new(desired), &loaded));
         }
         mistaken.extend((!tell(name.as_str(), &diagnostics)).then(|| name.to_string()));
@@ -42,6 +44,12 @@ pub fn check(root: &Path, names: &[NetnsName], routers: &[RouterName]) -> Result
         mistaken.extend((!tell(&name, &diagnostics)).then_some(name));
     }
     if mistaken.is_empty() { Ok(()) } else { Err(Mistakes::one(format!("mistakes in {}", mistaken.join(", "))).into()) }
+}
+
+/// What nft(8) says of the rules.
+fn rules(desired: &Desired) -> Vec<Diagnostic> {
+    let unknown = |e| vec![Diagnostic::warning_without_place(format!("the rules of nftables were not checked: {e:#}"))];
+    firewall::mistakes(desired).unwrap_or_else(unknown)
 }
 
 /// Says all that there is to say; tells whether it is good.

@@ -11,7 +11,12 @@
 //!
 //! A namespace with a device follows the router of this host that the device goes to: it is there first, and at shutdown gone last.
 //! A router's socket listens where the router's file says.
+//!
+//! What a `nat` file has sockets for gets units ([`publish`]).
+//!
+//! A namespace on a bridge that another one's `links` file makes follows that one, and keeps it up.
 
+use super::publish;
 use crate::config::{self, Accounts};
 use crate::model::{LinkName, Listen, NetnsName, RouterName, escape};
 use crate::system::gate;
@@ -24,12 +29,14 @@ use std::path::Path;
 /// Writes the drop-ins into `directory`, the generator's first argument.
 pub fn run(directory: Option<&OsStr>) -> Result<()> {
     let directory = Path::new(directory.context("a generator is run by systemd, with a directory")?);
-    let load = |netns: &NetnsName| config::load(Path::new("/"), netns, &config::Nothing).desired;
+    let load = |netns: &NetnsName| config::load(Path::new("/"), netns, &config::Nothing);
     let mut users: BTreeMap<NetnsName, Vec<NetnsName>> = BTreeMap::new();
-    let mut devices = BTreeMap::new();
+    let (mut devices, mut makers) = (BTreeMap::new(), BTreeMap::new());
     routers(directory)?;
     for netns in config::list(Path::new("/")) {
-        let Some(desired) = load(&netns) else { continue };
+        let loaded = load(&netns);
+        let Some(desired) = loaded.desired else { continue };
+        loaded.sockets.iter().try_for_each(|socket| publish::write(directory, &netns, socket))?;
         let named = desired.links.iter().filter_map(|link| link.device.as_ref()?.named.clone());
         let named: BTreeSet<RouterName> = named.collect();
         if !named.is_empty() {
@@ -38,7 +45,18 @@ pub fn run(directory: Option<&OsStr>) -> Result<()> {
         for used in &desired.uses {
             users.entry(used.clone()).or_default().push(netns.clone());
         }
+        for link in config::made_on_host(&desired) {
+            makers.insert(link, netns.clone());
+        }
         devices.insert(netns, config::host_links(&desired));
+    }
+    for (netns, nics) in &mut devices {
+        let maker = |nic: &LinkName| makers.get(nic).filter(|maker| *maker != netns).cloned();
+        let of_others: BTreeSet<NetnsName> = nics.iter().filter_map(maker).collect();
+        nics.retain(|nic| !makers.contains_key(nic));
+        if !of_others.is_empty() {
+            write(directory, &unit_of(netns), "50-bridges.conf", &after_makers(netns, &of_others))?;
+        }
     }
     for (netns, nics) in devices.iter().filter(|(netns, nics)| !nics.is_empty() && !users.contains_key(*netns)) {
         write(directory, &unit_of(netns), "50-devices.conf", &drop_in(netns, nics))?;
@@ -93,6 +111,16 @@ fn after_routers(netns: &NetnsName, routers: &BTreeSet<RouterName>) -> String {
     text
 }
 
+fn after_makers(netns: &NetnsName, makers: &BTreeSet<NetnsName>) -> String {
+    let mut text =
+        format!("# The namespaces that make the bridges which {netns} is on: /etc/netns/NAME/network/links\n[Unit]\n");
+    for unit in makers.iter().map(|maker| format!("systemd-netns@{}.service", maker.as_str().replace('%', "%%"))) {
+        // Writing to a string cannot fail.
+        let _ = write!(text, "Wants={unit}\nAfter={unit}\n");
+    }
+    text
+}
+
 fn unit_of(netns: &NetnsName) -> String {
     format!("systemd-netns@{netns}.service")
 }
@@ -142,6 +170,12 @@ mod tests {
             "[Unit]\nWants=systemd-netns-router@emperor0.socket\n\
              After=systemd-netns-router@emperor0.socket systemd-netns-router@emperor0.service\n"
         ));
+    }
+
+    #[test]
+    fn a_namespace_follows_the_one_that_makes_its_bridge() {
+        let text = after_makers(&"app".parse().unwrap(), &["lan".parse().unwrap()].into());
+        assert!(text.ends_with("[Unit]\nWants=systemd-netns@lan.service\nAfter=systemd-netns@lan.service\n"), "{text}");
     }
 
     #[test]

@@ -1,7 +1,9 @@
 //! A look at the kernel: only at what a namespace's files and record speak of.
 
+use super::host;
 use crate::kernel::{Kernel, Namespace, Observed, Wanted, netns};
-use crate::model::{Desired, LinkName, Netns, NetnsName, Owned, Sysctl};
+use crate::model::{Desired, LinkName, MARK_TABLE, Netns, NetnsName, Owned, Sysctl};
+use crate::system::nft;
 use crate::system::record::{Progress, Record};
 use anyhow::{Result, bail};
 use std::collections::{BTreeMap, BTreeSet};
@@ -15,7 +17,21 @@ pub(super) fn look(
     owned: Option<&Owned>,
     desired: Option<&Desired>,
 ) -> Result<Observed> {
-    Ok(kernel.observe(&wanted(name, record, owned, desired))?)
+    let mut observed = kernel.observe(&wanted(name, record, owned, desired))?;
+    let versions = || desired.into_iter().chain(owned.into_iter().flat_map(Owned::versions));
+    let inside = Netns::Named(name.clone());
+    if versions().any(|version| version.ruleset.is_some())
+        && let Some(state) = observed.state.netns.get_mut(&inside)
+        && let Some(mark) = kernel.namespace(&inside)?.within(|| nft::mark(MARK_TABLE))?
+    {
+        state.tables.insert(MARK_TABLE.to_owned(), mark);
+    }
+    let tables: BTreeSet<&str> = versions().filter_map(|version| Some(version.table.as_ref()?.name.as_str())).collect();
+    let marks = tables.into_iter().filter_map(|name| Some((name.to_owned(), nft::mark(name)?)));
+    if let Some(host) = observed.state.netns.get_mut(&Netns::Host) {
+        host.tables.extend(marks);
+    }
+    Ok(observed)
 }
 
 /// A namespace that is up and ours.
@@ -96,12 +112,16 @@ pub(super) fn wanted(
         for link in &all.links {
             let of_netns = sysctls.entry(link.place.netns.clone()).or_default();
             of_netns.extend(link.sysctls.iter().map(|(key, _)| key.clone()));
+            of_netns.extend(link.sysctls.iter().filter_map(|(key, _)| key.of_default()));
             if link.addresses().any(|a| a.local.addr().is_ipv4()) {
                 of_netns.insert(Sysctl::ipv4(link.place.link, "promote_secondaries"));
             }
             links.insert(link.host_name());
             links.insert(link.place.link);
         }
+    }
+    for all in versions() {
+        sysctls.entry(Netns::Host).or_default().extend(host::along(all));
     }
     for key in owned.iter().flat_map(|o| o.before.sysctls.keys()) {
         sysctls.entry(Netns::Host).or_default().insert(key.clone());

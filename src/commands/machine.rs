@@ -6,7 +6,7 @@
 //!
 //! Must not know: what is asked for, and why.
 
-use super::look;
+use super::{host, look};
 use crate::config::{self, Surroundings};
 use crate::kernel::{self, Kernel, Namespace};
 use crate::model::{LinkName, Netns, NetnsName, Place, Taken};
@@ -143,6 +143,17 @@ impl Surroundings for Machine<'_> {
         config::uplink(&config::load(self.root, netns, &WithoutUplinks(&machine)).desired?, ipv6)
     }
 
+    fn advertised(&self) -> Vec<LinkName> {
+        host::advertised().unwrap_or_default()
+    }
+
+    fn settings(&self, below: &str) -> Vec<String> {
+        let entries = fs::read_dir(Path::new("/proc/sys").join(below)).into_iter().flatten().flatten();
+        let mut names: Vec<String> = entries.filter_map(|entry| entry.file_name().into_string().ok()).collect();
+        names.sort();
+        names
+    }
+
     fn is_used_by_others(&self) -> bool {
         self.used
     }
@@ -185,6 +196,14 @@ impl Surroundings for WithoutUplinks<'_> {
 
     fn installed(&self, program: &str) -> bool {
         self.0.installed(program)
+    }
+
+    fn advertised(&self) -> Vec<LinkName> {
+        self.0.advertised()
+    }
+
+    fn settings(&self, below: &str) -> Vec<String> {
+        self.0.settings(below)
     }
 
     fn is_used_by_others(&self) -> bool {

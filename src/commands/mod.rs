@@ -4,14 +4,17 @@ mod check;
 mod device;
 mod dhcp;
 mod enable;
+mod firewall;
 mod generate;
 pub mod generator;
+mod host;
 pub mod lease;
 mod load;
 mod look;
 mod machine;
 mod names;
 mod plan;
+mod publish;
 mod router;
 mod run;
 mod shared;
@@ -72,6 +75,7 @@ pub fn run(cli: &Cli, definition: clap::Command) -> Result<()> {
         Command::Plan { router: Some(router), stop, .. } => plan::router(root, router, *stop),
         Command::Plan { .. } => Ok(()),
         Command::Status { name, json } => status::status(root, name.as_ref(), *json),
+        Command::Publish { name } => publish::publish(root, name.as_ref()),
         Command::Enable { service, netns } => enable::enable(root, service, netns.as_ref()),
         Command::Disable { service } => enable::disable(root, service),
         Command::Run(run) => run::run(&run.name, &run.command),

@@ -2,7 +2,7 @@
 
 use super::load::{load, problems};
 use super::look::{is_left_over, look, refuse_foreign};
-use super::{router, shared};
+use super::{host, router, shared};
 use crate::kernel::Kernel;
 use crate::model::{NetnsName, RouterName};
 use crate::plan::{Plan, teardown};
@@ -19,8 +19,10 @@ pub fn plan(root: &Path, name: &NetnsName, stop: bool) -> Result<()> {
     let mut last = Vec::new();
     let plan = if stop {
         let Some(owned) = owned(None)? else { bail!("{name} is not up: there is nothing to stop") };
-        let mut plan = teardown(look(&mut Kernel::new(), name, record.as_ref(), Some(&owned), None)?.state, &owned);
+        let current = look(&mut Kernel::new(), name, record.as_ref(), Some(&owned), None)?.state;
+        let mut plan = teardown(current.clone(), &owned);
         plan.spare(&shared::desires(&shared::others(name, record.as_ref(), None)));
+        plan.spare_settings(&current, &host::befores(Some(name), None), None);
         last = record.as_ref().map_or(Ok(Vec::new()), |record| shared::stops(name, record))?;
         plan
     } else {

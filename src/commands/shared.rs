@@ -7,9 +7,11 @@
 //! Who uses another takes a turn ([`lock::turn`]) before any other lock, and what is used never uses its user: so nobody waits
 //! for one that waits for it.
 
+use super::host;
 use super::load::{self, load};
 use super::look::{self, is_ours, look, refuse_foreign};
 use super::{start, stop};
+use crate::config;
 use crate::kernel::Kernel;
 use crate::model::{Desired, Netns, NetnsName, Owned, State};
 use crate::plan::{self, Plan, Problem, simulate};
@@ -174,8 +176,11 @@ pub(super) fn converge(
     owned: Option<&Owned>,
     others: &[Owned],
 ) -> Result<Plan, Vec<Problem>> {
-    let mut plan = plan::converge(current, desired, owned)?;
+    let mut plan = plan::converge(current.clone(), desired, owned)?;
     plan.spare(&desires(others));
+    if owned.is_some_and(|owned| !owned.before.sysctls.is_empty()) {
+        plan.spare_settings(&current, &host::befores(Some(&desired.netns), None), Some(desired));
+    }
     Ok(plan)
 }
 
@@ -231,6 +236,27 @@ pub(super) fn follow(root: &Path, name: &NetnsName) {
         if user != *name && owned().is_some_and(has_rules) {
             log::info!("{user} has rules in {name}: reloading it too");
             if let Err(e) = start::reload(root, &user) {
+                log::warn!("{e:#}, ignoring");
+            }
+        }
+    }
+}
+
+/// Reloads those whose links are ports of bridges that `name` has just made: they lost them when it was stopped.
+pub(super) fn attach(root: &Path, name: &NetnsName) {
+    let owned = |name: &NetnsName| Record::read(name).ok()??.owned(name, None).ok()?;
+    let made = owned(name).map(|owned| config::made_on_host(&owned.desired)).unwrap_or_default();
+    if made.is_empty() {
+        return;
+    }
+    let is_on = |owned: Owned| {
+        let links = owned.desired.links.iter();
+        links.filter_map(|link| link.link.master.filter(|_| link.place.netns == Netns::Host)).any(|m| made.contains(&m))
+    };
+    for other in Record::list().into_iter().filter(|other| other != name && look::ours(other).is_some()) {
+        if owned(&other).is_some_and(is_on) {
+            log::info!("{other} is on a bridge of {name}: reloading it too");
+            if let Err(e) = start::reload(root, &other) {
                 log::warn!("{e:#}, ignoring");
             }
         }

@@ -37,10 +37,11 @@ pub(super) fn holds(root: &Path, name: &NetnsName) -> bool {
 /// How many routes and addresses make a stamp worth its while; with fewer the long way is as short.
 const WORTHWHILE: usize = 500;
 
-/// Makes the stamp of what is now. The caller knows that it is as the files say.
+/// Makes the stamp of what is now. The caller knows that it is as the files say. Rules of nft(8) are no tables that it knows.
 pub(super) fn make(root: &Path, name: &NetnsName, loaded: &Loaded, desired: &Desired, wanted: Wanted) {
     let size: usize = desired.links.iter().map(|l| l.addresses().count() + l.routes().count()).sum();
-    if size < WORTHWHILE {
+    let has_rules = desired.ruleset.is_some() || desired.table.is_some();
+    if size < WORTHWHILE || has_rules {
         return remove(name);
     }
     let Some(inputs) = loaded.inputs.clone() else { return remove(name) };

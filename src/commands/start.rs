@@ -5,11 +5,11 @@
 
 use super::load::{load_when_there, problems};
 use super::look::{identity, is_left_over, is_ours, look, refuse_foreign, wanted};
-use super::{names, router, shared, stamp, stop};
+use super::{firewall, host, names, router, shared, stamp, stop};
 use crate::apply::{apply, apply_all};
 use crate::kernel::{Kernel, netns};
 use crate::model::{Desired, Netns, NetnsName, NetnsState, Owned, State};
-use crate::plan::{Op, Plan, own, own_elsewhere, settle};
+use crate::plan::{Op, Plan, own, own_elsewhere, own_settings, settle};
 use crate::report;
 use crate::system::lock::{self, Lock};
 use crate::system::record::{self, Progress, Record};
@@ -32,7 +32,7 @@ pub fn create(root: &Path, name: &NetnsName) -> Result<()> {
 
 /// Makes and configures the namespace, or brings one that is up in line with the files.
 pub fn start(root: &Path, name: &NetnsName) -> Result<()> {
-    let _turn = shared::turn(root, name)?;
+    let turn = shared::turn(root, name)?;
     let lock = lock::acquire(&record::directory(name))?;
     let before = Record::read(name)?;
     if let Some(mut up) = before.clone().filter(|r| r.progress == Progress::Complete && is_ours(name, r)) {
@@ -43,8 +43,13 @@ pub fn start(root: &Path, name: &NetnsName) -> Result<()> {
         return reload_locked(root, name);
     }
     let result = start_locked(root, name).and_then(|()| need_for_itself(name));
-    if result.is_err() && before.is_none() {
-        forget_created(name, lock);
+    match &result {
+        Err(_) if before.is_none() => forget_created(name, lock),
+        Err(_) => {}
+        Ok(()) => {
+            drop((lock, turn));
+            shared::attach(root, name);
+        }
     }
     result
 }
@@ -63,14 +68,17 @@ pub(super) fn start_locked(root: &Path, name: &NetnsName) -> Result<()> {
     // The uplinks of what it uses are known by now.
     let (desired, loaded) = load_when_there(root, name)?;
     router::refuse_mistaken(root, &desired)?;
+    firewall::refuse(&desired)?;
     let mut record = ensure_created(name)?;
     let others = shared::others(name, Some(&record), Some(&desired));
     let mut kernel = Kernel::new();
+    let settings = host::lock(Some(&desired), None)?;
     let current = look(&mut kernel, name, Some(&record), None, Some(&desired))?.state;
     let plan = shared::converge(current.clone(), &desired, None, &others).map_err(|p| problems(&loaded, &p))?;
     record.progress = Progress::Unfinished;
     let applied = Arc::clone(&desired);
     record.write_owned(name, &answer_for(&current, desired, &plan, None, &others))?;
+    drop(settings);
     plan.notes.iter().for_each(|note| log::warn!("{note}"));
     if let Err(failed) = apply(&mut kernel, &plan) {
         let error = anyhow::Error::from(failed);
@@ -165,8 +173,12 @@ fn reload_locked(root: &Path, name: &NetnsName) -> Result<()> {
     let (desired, loaded) = load_when_there(root, name)?;
     router::refuse_mistaken(root, &desired)?;
     let owned = record.owned(name, Some(&desired))?;
+    if owned.as_ref().is_none_or(|owned| owned.desired.ruleset != desired.ruleset) {
+        firewall::refuse(&desired)?;
+    }
     let others = shared::others(name, Some(&record), Some(&desired));
     let mut kernel = Kernel::new();
+    let settings = host::lock(Some(&desired), owned.as_ref())?;
     let current = look(&mut kernel, name, Some(&record), owned.as_ref(), Some(&desired))?.state;
     let plan = shared::converge(current.clone(), &desired, owned.as_ref(), &others);
     let plan = plan.map_err(|p| problems(&loaded, &p))?;
@@ -180,15 +192,19 @@ fn reload_locked(root: &Path, name: &NetnsName) -> Result<()> {
     let previous = owned.as_ref().map(|o| Arc::clone(&o.desired));
     let mut owned = answer_for(&current, desired, &plan, owned, &others);
     record.write_owned(name, &owned)?;
+    // A router that a device needs may be waiting for that lock by then.
+    let settings = settings.filter(|_| !plan.ops.iter().any(|op| matches!(op, Op::AttachDevice { .. } | Op::Run(_))));
     plan.notes.iter().for_each(|note| log::warn!("{note}"));
     if let Err(failed) = apply(&mut kernel, &plan) {
         log::error!("{:#}", anyhow::Error::from(failed));
+        drop(settings);
         go_back(name, &mut record, owned, previous)?;
         use_only(name, &mut record, used_before)?;
         bail!("{name} was not reloaded; it is as it was before");
     }
     settle(&mut owned);
     record.write_owned(name, &owned)?;
+    drop(settings);
     use_only(name, &mut record, owned.desired.uses.clone())?;
     stamp::make(root, name, &loaded, &owned.desired, wanted(name, Some(&record), Some(&owned), None));
     if plan.ops.iter().any(|op| matches!(op, Op::SetResolv { .. })) {
@@ -209,8 +225,12 @@ fn use_only(name: &NetnsName, record: &mut Record, uses: BTreeSet<NetnsName>) ->
 
 /// What a plan makes `name` answer for, here and in the namespaces that it uses.
 fn answer_for(current: &State, desired: Arc<Desired>, plan: &Plan, previous: Option<Owned>, others: &[Owned]) -> Owned {
+    let netns = desired.netns.clone();
     let mut owned = own(&host_of(current), desired, plan, previous);
     own_elsewhere(&mut owned, current, others);
+    if !owned.before.sysctls.is_empty() {
+        own_settings(&mut owned, &host::befores(Some(&netns), None));
+    }
     owned
 }
 
@@ -220,6 +240,7 @@ fn go_back(name: &NetnsName, record: &mut Record, owned: Owned, previous: Option
     log::info!("{name}: going back to what was applied before");
     let others = shared::others(name, Some(record), Some(&previous));
     let mut kernel = Kernel::new();
+    let _settings = host::lock(Some(&previous), Some(&owned))?;
     let current = look(&mut kernel, name, Some(record), Some(&owned), Some(&previous))?.state;
     let back = shared::converge(current.clone(), &previous, Some(&owned), &others).map_err(|p| {
         let text: Vec<String> = p.iter().map(ToString::to_string).collect();

@@ -1,7 +1,7 @@
 //! `stop` and `delete`: from the record alone.
 
 use super::look::{is_ours, look, refuse_foreign};
-use super::shared;
+use super::{host, shared};
 use crate::apply::{Failed, apply_all};
 use crate::kernel::{Kernel, netns};
 use crate::model::NetnsName;
@@ -44,10 +44,12 @@ pub(super) fn stop_locked(name: &NetnsName, record: &Record) -> Result<()> {
     let mut kernel = Kernel::new();
     let mut failures = Vec::new();
     if let Some(owned) = record.owned(name, None)? {
+        let _settings = host::lock(None, Some(&owned))?;
         let current = look(&mut kernel, name, Some(&record), Some(&owned), None)?;
-        let mut plan = teardown(current.state, &owned);
+        let mut plan = teardown(current.state.clone(), &owned);
         plan.ops.retain(|op| !matches!(op, Op::DeleteNetns(_)));
         plan.spare(&shared::desires(&shared::others(name, Some(&record), None)));
+        plan.spare_settings(&current.state, &host::befores(Some(name), None), None);
         plan.notes.iter().for_each(|note| log::warn!("{note}"));
         failures = apply_all(&mut kernel, &plan);
         log::info!("{name} is down: {}", report::summary(&plan));

@@ -2,10 +2,13 @@
 //!
 //! | file | |
 //! |---|---|
-//! | `/etc/netns/NAME/network/interfaces` | must be there, unless there is a `tuntap` file, or others put links into the namespace |
-//! | `/etc/netns/NAME/network/links` | `link-netns` lines and the `iface` stanzas of the host's ends |
+//! | `/etc/netns/NAME/network/interfaces` | must be there, unless there is a `tuntap` or a `links` file, or others put links into the namespace |
+//! | `/etc/netns/NAME/network/links` | `link-netns` lines, the `iface` stanzas of the host's ends, and of links that are made there: see `on_host` |
 //! | `/etc/netns/NAME/network/tuntap` | devices of routers: see [`tuntap`](super::tuntap) |
 //! | `/etc/netns/NAME/network/xfrm` | IPsec's links: see [`xfrm`](super::xfrm) |
+//! | `/etc/netns/NAME/network/nat` | addresses that the host translates: see [`nat`](super::nat) |
+//! | `/etc/netns/NAME/network/nftables` | the rules inside: see [`ruleset`](super::ruleset) |
+//! | `/etc/netns/NAME/network/sysctl.d/*.conf`, `sysctl` | settings inside: see [`sysctl`](super::sysctl) |
 //! | `/etc/network/interfaces` | the host's: the same lines; the rest is not our business, nor are its mistakes |
 
 use super::inherit::Ifaces;
@@ -91,13 +94,14 @@ impl Sources {
     }
 }
 
-/// The namespaces that have an `interfaces` or a `tuntap` file, sorted. What cannot be a namespace's name is left out.
+/// The namespaces that have an `interfaces`, a `tuntap` or a `links` file, sorted. What cannot be a namespace's name is left out.
 pub fn list(root: &Path) -> Vec<NetnsName> {
     let directory = root.join("etc/netns");
     let entries = std::fs::read_dir(&directory).into_iter().flatten().flatten();
     let names = entries.filter_map(|entry| entry.file_name().to_str()?.parse::<NetnsName>().ok());
     let has = |name: &NetnsName, file: &str| directory.join(name.as_str()).join("network").join(file).is_file();
-    let sorted: BTreeSet<NetnsName> = names.filter(|name| has(name, "interfaces") || has(name, "tuntap")).collect();
+    let is_one = |name: &NetnsName| ["interfaces", "tuntap", "links"].iter().any(|file| has(name, file));
+    let sorted: BTreeSet<NetnsName> = names.filter(is_one).collect();
     sorted.into_iter().collect()
 }
 

@@ -8,18 +8,19 @@ use super::inherit::Ifaces;
 use super::inputs::{Input, RecordingFiles};
 use super::mapping::Mappings;
 use super::members;
+use super::nat::PublishedSocket;
 use super::pairs::{self, Pair};
 use super::report::Report;
 use super::scripts::Scripts;
 use super::select::{self, Machine, Renames};
 use super::surroundings::{Surroundings, Watched};
 use super::value::shown;
-use super::{conflicts, dhcp, tuntap, xfrm};
+use super::{conflicts, dhcp, nat, ruleset, sysctl, tuntap, xfrm};
 use crate::interfaces::Files as FileAccess;
 use crate::interfaces::diagnostic::{Diagnostic, Severity, Span};
 use crate::interfaces::files::OsFiles;
 use crate::interfaces::syntax::Stanza;
-use crate::model::{Desired, LinkName, Netns, NetnsName, Place, Presence, Resolv, Rule};
+use crate::model::{Desired, DesiredLink, Kind, LinkName, Netns, NetnsName, Place, Presence, Resolv, Rule};
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -36,6 +37,8 @@ pub struct Loaded {
     pub spans: BTreeMap<Place, Span>,
     /// Links that are not there but may yet come, and how long to wait for them: `bridge_waitport`.
     pub awaited: Vec<(LinkName, Duration)>,
+    /// Sockets of the host that are handed to services inside; systemd's business.
+    pub sockets: Vec<PublishedSocket>,
     /// The files that were read, as the user knows them.
     pub files: Vec<PathBuf>,
     /// All that this was worked out from; none where it depends on more than files, such as the links that a pattern finds.
@@ -72,7 +75,9 @@ pub fn load_from(
 ) -> Loaded {
     let mut report = Report::default();
     let tuntap = tuntap::open(access, netns, &mut report);
-    let optional = || tuntap.is_some() || surroundings.is_used_by_others();
+    let of_links = Path::new("/etc/netns").join(netns.as_str()).join("network/links");
+    let has_links = || access.read(&of_links, 1).is_ok();
+    let optional = || tuntap.is_some() || surroundings.is_used_by_others() || has_links();
     let sources = Sources::read(access, host, netns, optional, &mut report);
     let machine = Machine::new(surroundings);
     let pairs = pairs::pairs(&sources, netns, &mut report);
@@ -97,7 +102,9 @@ pub fn load_from(
     assembly.inner(&mut report);
     let needed = host_ends(&mut assembly, &pairs, &own, &of_host, &mut report);
     sources.report_host(netns, &of_host, &needed, &mut report);
-    report_links_file(&sources.links.stanzas, &own, &pairs, &mut report);
+    let ends: Vec<LinkName> = pairs.iter().map(|pair| pair.host).collect();
+    let made = assembly.on_host(&own, &ends, &mut report);
+    report_links_file(&sources.links.stanzas, &own, &[ends, made].concat(), &mut report);
     assembly.report_unused(&mut report);
     renames.report_unused(|link| assembly.has(link), &mut report);
     let Assembly { mut drafts, resolv, awaited, .. } = assembly;
@@ -121,8 +128,19 @@ pub fn load_from(
     paths.extend(xfrm.path.clone());
     spans.extend(xfrm.spans.clone());
     xfrm.add_to(&mut desired);
+    let settings = sysctl::read(access, netns, &mut report);
+    paths.extend(settings.paths.iter().cloned());
+    settings.add_to(&mut desired, &machine, &mut report);
+    let nat = nat::read(access, netns, &mut report);
+    paths.extend(nat.path.clone());
+    let sockets = nat.sockets.clone();
+    nat.add_to(&mut desired, &machine, &mut report);
+    if let Some((ruleset, files)) = ruleset::read(access, netns, &mut report) {
+        paths.extend(files);
+        desired.ruleset = Some(ruleset);
+    }
     let desired = Some(desired).filter(|_| !report.has_errors());
-    Loaded { desired, diagnostics: report.finish(&paths), spans, awaited, files: paths, inputs: None }
+    Loaded { desired, diagnostics: report.finish(&paths), spans, awaited, sockets, files: paths, inputs: None }
 }
 
 /// Adds the stanzas of the host's ends: those of the namespace's own `links` file, else those of the host's file.
@@ -159,18 +177,21 @@ fn host_ends<'a>(
 }
 
 /// Warns of what the `links` file says in vain.
-fn report_links_file(stanzas: &[Stanza], own: &Ifaces<'_>, pairs: &[Pair], report: &mut Report) {
-    let ends: BTreeSet<&str> = pairs.iter().map(|pair| pair.host.as_str()).collect();
+fn report_links_file(stanzas: &[Stanza], own: &Ifaces<'_>, used: &[LinkName], report: &mut Report) {
+    let ends: BTreeSet<&str> = used.iter().map(LinkName::as_str).collect();
     for (index, iface) in own.all() {
         if !ends.contains(iface.name.value.as_str()) && !own.is_inherited(index) {
             let message = format!("`{}` is not the host's end of a pair", shown(&iface.name.value));
-            let help = "the stanzas of this file are for the first link of its `link-netns` lines";
+            let help = "the stanzas of this file are for the first link of its `link-netns` lines, and for bridges and \
+                        devices that it makes on the host";
             report.push(Diagnostic::warning(&iface.name.span, message).help(help));
         }
     }
     for stanza in stanzas {
         let place = match stanza {
-            Stanza::Allow(allow) => allow.names.first().map(|name| &name.span),
+            Stanza::Allow(allow) => {
+                allow.names.iter().find(|name| !ends.contains(name.value.as_str())).map(|name| &name.span)
+            }
             Stanza::Mapping(mapping) => Some(&mapping.keyword),
             Stanza::Rename(words) => words.first().map(|word| &word.span),
             _ => None,
@@ -190,7 +211,9 @@ fn finish(netns: &NetnsName, drafts: Vec<Draft<'_>>, machine: &Machine<'_>, repo
         .collect();
     let links = drafts.into_iter().zip(mtus).map(|(draft, mtu)| draft.finish(mtu, report)).collect();
     let (resolv, scripts) = (Resolv::default(), crate::model::Stanza::default());
-    Desired { netns: netns.clone(), links, rules, sysctls: Vec::new(), uses: BTreeSet::new(), resolv, scripts }
+    let (sysctls, uses, optional) = (Vec::new(), BTreeSet::new(), BTreeSet::new());
+    let (ruleset, table) = (None, None);
+    Desired { netns: netns.clone(), links, rules, sysctls, optional, ruleset, table, uses, resolv, scripts }
 }
 
 /// The links of the host that must be there before the namespace can be made: those that move in, and those that
@@ -202,4 +225,12 @@ pub fn host_links(desired: &Desired) -> Vec<LinkName> {
         Presence::MadeByCommand | Presence::OnlyAName => false,
     });
     needed.map(|link| link.from.unwrap_or(link.place.link)).collect()
+}
+
+/// The links of the host that the files make there, but for ends of pairs: others may stand on them.
+pub fn made_on_host(desired: &Desired) -> Vec<LinkName> {
+    let made =
+        |link: &&DesiredLink| matches!(link.link.kind, Some(Kind::Virtual(_))) && link.presence == Presence::Required;
+    let on_host = desired.links.iter().filter(|link| link.place.netns == Netns::Host);
+    on_host.filter(made).map(|link| link.place.link).collect()
 }

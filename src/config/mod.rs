@@ -9,7 +9,7 @@
 //!                                    └─▶ section ─▶ router ─▶ Settings
 //! ```
 //!
-//! `xfrm` and `tuntap` read the files of these names, in view of the links that there are then; `router` reads a router's. `kind` says what a link is and reads the options of its kind, `depend` finds on which others it stands, `members` what
+//! `xfrm`, `tuntap`, `sysctl` and `nat` read the files of these names, in view of the links that there are then; `ruleset` reads `nftables`; `router` reads a router's. `kind` says what a link is and reads the options of its kind, `depend` finds on which others it stands, `members` what
 //! ports are to their masters.
 //!
 //! Debian's ifupdown is the reference. Nothing here touches the machine but to read the files; what else the meaning
@@ -66,6 +66,8 @@ mod load;
 mod mapping;
 mod members;
 mod method;
+mod nat;
+mod on_host;
 mod options;
 mod pairs;
 mod ports;
@@ -75,12 +77,14 @@ mod resolv;
 mod route;
 mod router;
 mod rule;
+mod ruleset;
 mod scripts;
 mod section;
 mod select;
 mod stable;
 mod stanza;
 mod surroundings;
+mod sysctl;
 mod table;
 mod tunnel;
 mod tuntap;
@@ -90,7 +94,8 @@ mod xfrm;
 
 pub use files::list;
 pub use inputs::Input;
-pub use load::{Loaded, host_links, load, load_from};
+pub use load::{Loaded, host_links, load, load_from, made_on_host};
+pub use nat::PublishedSocket;
 pub use router::{Accounts, LoadedRouter, gate, list_routers, load_router, router_path};
 pub use surroundings::{Nothing, Surroundings};
 pub use table::{OptionRow, OptionStatus, options};

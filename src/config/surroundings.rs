@@ -24,6 +24,16 @@ pub trait Surroundings {
         None
     }
 
+    /// The links of the host that take router advertisements for as long as nothing is forwarded.
+    fn advertised(&self) -> Vec<LinkName> {
+        Vec::new()
+    }
+
+    /// The names of the kernel's settings below a path of `/proc/sys`.
+    fn settings(&self, _below: &str) -> Vec<String> {
+        Vec::new()
+    }
+
     /// Whether links of other namespaces' files are put into this one, so that it needs no file of its own.
     fn is_used_by_others(&self) -> bool {
         false
@@ -76,6 +86,16 @@ impl Surroundings for Watched<'_> {
     fn uplink(&self, netns: &NetnsName, ipv6: bool) -> Option<LinkName> {
         self.asked.set(true);
         self.surroundings.uplink(netns, ipv6)
+    }
+
+    fn advertised(&self) -> Vec<LinkName> {
+        self.asked.set(true);
+        self.surroundings.advertised()
+    }
+
+    fn settings(&self, below: &str) -> Vec<String> {
+        self.asked.set(true);
+        self.surroundings.settings(below)
     }
 
     fn is_used_by_others(&self) -> bool {

@@ -13,6 +13,7 @@
 use super::batch::Batch;
 use super::error::{Error, Failure};
 use super::request::{self, Request};
+use super::sysctl::Setting;
 use super::{Kernel, Opened, netns, sysctl, wait};
 use crate::model::{Address, LinkName, Netns, NetnsName, Place, Route};
 use crate::plan::Op;
@@ -105,7 +106,9 @@ impl Kernel {
 
     fn settings(&mut self, netns: &Netns, run: &[(usize, &Op)], go_on: bool) -> Vec<Failure> {
         let settings = run.iter().filter_map(|(index, op)| match op {
-            Op::SetSysctl { key, value, .. } => Some((*index, key, value.as_str())),
+            Op::SetSysctl { key, value, optional, .. } => {
+                Some(Setting { index: *index, key, value, optional: *optional })
+            }
             _ => None,
         });
         let settings: Vec<_> = settings.collect();

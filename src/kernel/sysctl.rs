@@ -24,7 +24,8 @@ pub(super) fn read(namespace: &Namespace, keys: &BTreeSet<Sysctl>) -> Result<BTr
         for key in keys {
             match path(key).and_then(|path| fs::read_to_string(path).map_err(|e| failed("read", key, &e))) {
                 Ok(value) => {
-                    values.insert(key.clone(), value.trim_end().to_owned());
+                    // Numbers are between tabs, and may be written between blanks.
+                    values.insert(key.clone(), value.split_whitespace().collect::<Vec<_>>().join(" "));
                 }
                 Err(Error::NoSetting(_)) => {}
                 Err(error) => return Err(error),
@@ -34,17 +35,31 @@ pub(super) fn read(namespace: &Namespace, keys: &BTreeSet<Sysctl>) -> Result<BTr
     })?
 }
 
+/// A setting that is written for an operation.
+pub(super) struct Setting<'a> {
+    /// The operation's number.
+    pub index: usize,
+    pub key: &'a Sysctl,
+    pub value: &'a str,
+    /// Whether a failure is none.
+    pub optional: bool,
+}
+
 /// Writes settings in order, each for an operation, and stops at the first failure unless it shall go on.
-pub(super) fn write(namespace: &Namespace, settings: &[(usize, &Sysctl, &str)], go_on: bool) -> Vec<Failure> {
+pub(super) fn write(namespace: &Namespace, settings: &[Setting<'_>], go_on: bool) -> Vec<Failure> {
     let visit = namespace.within(|| {
         let mut failures = Vec::new();
-        for (index, key, value) in settings {
+        for Setting { index, key, value, optional } in settings {
             let written = path(key).and_then(|path| {
                 let file = fs::OpenOptions::new().write(true).open(path);
                 file.and_then(|mut file| std::io::Write::write_all(&mut file, format!("{value}\n").as_bytes()))
                     .map_err(|e| failed("write", key, &e))
             });
             if let Err(error) = written {
+                if *optional {
+                    log::warn!("{error}, ignoring");
+                    continue;
+                }
                 failures.push(Failure { index: *index, error });
                 if !go_on {
                     break;
@@ -54,7 +69,7 @@ pub(super) fn write(namespace: &Namespace, settings: &[(usize, &Sysctl, &str)], 
         failures
     });
     visit.unwrap_or_else(|error| {
-        settings.iter().map(|(index, ..)| Failure { index: *index, error: error.clone() }).collect()
+        settings.iter().map(|setting| Failure { index: setting.index, error: error.clone() }).collect()
     })
 }
 

@@ -1,8 +1,8 @@
 //! What the files ask for, and what this program answers for.
 
 use super::{
-    Address, Device, Dhcp, Link, LinkName, Netns, NetnsName, NetnsState, Place, Protocol, Resolv, Route, Rule, State,
-    Sysctl,
+    Address, Device, Dhcp, Link, LinkName, MARK_TABLE, Netns, NetnsName, NetnsState, Place, Protocol, Resolv, Route,
+    Rule, Ruleset, State, Sysctl, Table,
 };
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
@@ -20,6 +20,15 @@ pub struct Desired {
     pub rules: Vec<(Netns, Rule)>,
     /// Settings of whole namespaces, such as forwarding.
     pub sysctls: Vec<(Netns, Sysctl, String)>,
+    /// Settings of its own namespace that are left out where the kernel has or takes them not.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub optional: BTreeSet<Sysctl>,
+    /// The rules of its own namespace; none leaves these to others.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ruleset: Option<Ruleset>,
+    /// A table on the host.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub table: Option<Table>,
     /// Namespaces beside its own that links of its are put into. Each has files of its own, and other users perhaps.
     #[serde(default)]
     pub uses: BTreeSet<NetnsName>,
@@ -168,6 +177,11 @@ impl Desired {
         vec![Netns::Named(self.netns.clone())]
     }
 
+    /// Whether a namespace is its own.
+    pub fn is_own(&self, netns: &Netns) -> bool {
+        netns.name() == Some(&self.netns)
+    }
+
     /// Whether a namespace is one of those in [`Self::uses`].
     pub fn uses(&self, netns: &Netns) -> bool {
         netns.name().is_some_and(|name| self.uses.contains(name))
@@ -182,7 +196,8 @@ impl Desired {
         for l in self.links.iter().filter(|l| l.presence != Presence::OnlyAName) {
             let ns = state.netns.entry(l.place.netns.clone()).or_default();
             ns.links.insert(l.place.link, l.link.clone());
-            ns.sysctls.extend(l.sysctls.iter().cloned());
+            let optional = |key: &Sysctl| self.is_own(&l.place.netns) && self.optional.contains(key);
+            ns.sysctls.extend(l.sysctls.iter().filter(|(key, _)| !optional(key)).cloned());
             let addresses: Vec<Address> = l.addresses().cloned().collect();
             if !addresses.is_empty() {
                 ns.addresses.insert(l.place.link, addresses);
@@ -193,7 +208,19 @@ impl Desired {
             state.netns.entry(netns.clone()).or_default().rules.push(rule.clone());
         }
         for (netns, key, value) in &self.sysctls {
-            state.netns.entry(netns.clone()).or_default().sysctls.insert(key.clone(), value.clone());
+            if !(self.is_own(netns) && self.optional.contains(key)) {
+                state.netns.entry(netns.clone()).or_default().sysctls.insert(key.clone(), value.clone());
+            }
+        }
+        let own = Netns::Named(self.netns.clone());
+        for (netns, name, mark) in [
+            self.ruleset.as_ref().map(|ruleset| (own, MARK_TABLE.to_owned(), ruleset.mark())),
+            self.table.as_ref().map(|table| (Netns::Host, table.name.clone(), table.mark())),
+        ]
+        .into_iter()
+        .flatten()
+        {
+            state.netns.entry(netns).or_default().tables.insert(name, mark);
         }
         state
     }
@@ -215,7 +242,7 @@ pub struct Owned {
     pub before: NetnsState,
     /// Links that this program made, wherever they are.
     pub made: Vec<Place>,
-    /// The settings of the namespaces in [`Desired::uses`] as they were.
+    /// The settings of its own namespace, and of those in [`Desired::uses`], as they were.
     #[serde(default)]
     pub elsewhere: BTreeMap<Netns, BTreeMap<Sysctl, String>>,
 }

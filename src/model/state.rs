@@ -29,6 +29,10 @@ pub struct NetnsState {
     /// Kernel settings. In a current state only those that were asked for.
     #[serde(default)]
     pub sysctls: BTreeMap<Sysctl, String>,
+    /// Tables of ours by name, of family `inet`, with their marks ([`Table::mark`](super::Table::mark)). In a current state only those
+    /// that were asked for.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub tables: BTreeMap<String, String>,
 }
 
 impl State {
@@ -67,5 +71,6 @@ impl NetnsState {
             && desired.routes.iter().all(|r| routes.contains(r))
             && desired.rules.iter().all(|r| self.rules.contains(r))
             && desired.sysctls.iter().all(|(key, value)| self.sysctls.get(key) == Some(value))
+            && desired.tables.iter().all(|(name, mark)| self.tables.get(name) == Some(mark))
     }
 }

@@ -30,6 +30,46 @@ impl Sysctl {
         Self(format!("net/ipv6/conf/all/{name}"))
     }
 
+    /// Any path, as an administrator writes it: with slashes, or with dots as sysctl.d(5) has it (`net.ipv4.conf.eth0/7.rp_filter`).
+    /// None for one that is no path.
+    pub fn parse(text: &str) -> Option<Self> {
+        let dotted = text.find(['.', '/']).is_some_and(|at| text.as_bytes()[at] == b'.');
+        let swap = |c| match c {
+            '.' => '/',
+            '/' => '.',
+            c => c,
+        };
+        let path: String = if dotted { text.chars().map(swap).collect() } else { text.to_owned() };
+        let is_name = |part: &str| !part.is_empty() && part != "." && part != ".." && !part.contains(char::is_control);
+        path.split('/').all(is_name).then_some(Self(path))
+    }
+
+    /// The link whose setting it is: `net/ipv4/conf/LINK/…` and its like. `all` and `default` are no links.
+    pub fn link(&self) -> Option<&str> {
+        let mut parts = self.0.split('/');
+        let [net, family, table] = [parts.next()?, parts.next()?, parts.next()?];
+        let of_links = net == "net" && ["ipv4", "ipv6", "mpls"].contains(&family) && ["conf", "neigh"].contains(&table);
+        let link = parts.next().filter(|_| of_links && parts.next().is_some())?;
+        (!["all", "default"].contains(&link)).then_some(link)
+    }
+
+    /// The same setting of links that come later.
+    pub fn of_default(&self) -> Option<Self> {
+        self.link()?;
+        let mut parts: Vec<&str> = self.0.split('/').collect();
+        parts[3] = "default";
+        Some(Self(parts.join("/")))
+    }
+
+    /// Of the forwarding of all links in one family, the family: it changes that of each, and `accept_redirects` (ip-sysctl).
+    pub fn forwards_all(&self) -> Option<&str> {
+        match self.path() {
+            "net/ipv4/ip_forward" | "net/ipv4/conf/all/forwarding" => Some("ipv4"),
+            "net/ipv6/conf/all/forwarding" => Some("ipv6"),
+            _ => None,
+        }
+    }
+
     /// The path below `/proc/sys`.
     pub fn path(&self) -> &str {
         &self.0
@@ -39,5 +79,30 @@ impl Sysctl {
 impl fmt::Display for Sysctl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn keys_are_written_both_ways() {
+        let path = |text: &str| Sysctl::parse(text).map(|key| key.path().to_owned());
+        assert_eq!(path("net.ipv4.conf.eth0/7.rp_filter").as_deref(), Some("net/ipv4/conf/eth0.7/rp_filter"));
+        assert_eq!(path("net/ipv4/conf/eth0.7/rp_filter").as_deref(), Some("net/ipv4/conf/eth0.7/rp_filter"));
+        for bad in ["", ".", "net..ipv4", "net/../kernel", "/net", "net/", "net.a\nb"] {
+            assert_eq!(path(bad), None, "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn a_setting_of_a_link_is_known() {
+        let key = Sysctl::parse("net.ipv6.conf.eth0.accept_ra").unwrap();
+        assert_eq!(key.link(), Some("eth0"));
+        assert_eq!(key.of_default(), Sysctl::parse("net.ipv6.conf.default.accept_ra"));
+        for other in ["net.ipv6.conf.all.accept_ra", "net.ipv4.tcp_rmem", "net.netfilter.nf_conntrack_max"] {
+            assert_eq!(Sysctl::parse(other).unwrap().link(), None, "{other}");
+        }
     }
 }

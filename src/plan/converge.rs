@@ -10,10 +10,12 @@ use super::mend::Draft;
 use super::op::{Op, Phase, Plan};
 use super::order::order;
 use super::retire::retire_unwanted;
+use super::settings::{forget_sysctls, load_ruleset, restore_host, set_sysctls, set_table};
+use super::shared::rules;
 use super::tables::Tables;
 use super::{Problem, retire, shared};
 use crate::model::{
-    Desired, DesiredLink, Dhcp, Kind, Netns, Owned, Place, Presence, Rule, Stanza, State, Virtual, VirtualKind,
+    Desired, DesiredLink, Dhcp, Kind, Netns, Owned, Place, Presence, Stanza, State, Virtual, VirtualKind,
 };
 use std::collections::BTreeSet;
 
@@ -45,7 +47,7 @@ pub fn converge(current: State, desired: &Desired, owned: Option<&Owned>) -> Res
     }
     let missing = shared::missing_settings(&mut draft, desired);
     let settings = desired.sysctls.iter().filter(|(netns, key, _)| !missing.contains(&(netns, key)));
-    set_sysctls(&mut draft, settings.map(|(netns, key, value)| (netns, key, value)));
+    set_sysctls(&mut draft, desired, settings.map(|(netns, key, value)| (netns, key, value)));
     let mut fresh = BTreeSet::new();
     for link in &ordered {
         if arrive(&mut draft, link, desired, owned) {
@@ -57,6 +59,7 @@ pub fn converge(current: State, desired: &Desired, owned: Option<&Owned>) -> Res
     if !draft.problems.is_empty() {
         return Err(draft.problems);
     }
+    load_ruleset(&mut draft, desired, owned);
     for link in ordered.iter().filter(|link| !fresh.contains(&link.place)) {
         settle_in(&mut draft, link, owned);
     }
@@ -71,7 +74,9 @@ pub fn converge(current: State, desired: &Desired, owned: Option<&Owned>) -> Res
     tables.drop_obsolete(&mut draft);
     if let Some(owned) = owned {
         shared::restore_settings(&mut draft, owned, Some(desired));
+        restore_host(&mut draft, owned, Some(desired));
     }
+    set_table(&mut draft, desired, owned);
     if !same_for_all {
         draft.run_for_all(&all, &desired.scripts, Phase::PostUp);
     }
@@ -97,25 +102,22 @@ fn names(draft: &mut Draft, desired: &Desired, owned: Option<&Owned>) {
     }
 }
 
-fn set_sysctls<'a>(
-    draft: &mut Draft,
-    settings: impl Iterator<Item = (&'a Netns, &'a crate::model::Sysctl, &'a String)>,
-) {
-    for (netns, key, value) in settings {
-        let have = draft.now.netns.get(netns).and_then(|n| n.sysctls.get(key));
-        if have != Some(value) {
-            draft.push(Op::SetSysctl { netns: netns.clone(), key: key.clone(), value: value.clone() });
-        }
-    }
-}
-
 /// Sees to it that a link is at its place; tells whether that is news.
 fn arrive(draft: &mut Draft, link: &DesiredLink, desired: &Desired, owned: Option<&Owned>) -> bool {
     let place = &link.place;
     if link.presence == Presence::OnlyAName {
         return owned.is_none_or(|o| o.desired.link(place).is_none());
     }
+    let ours = owned.is_some_and(|o| o.made.contains(place));
     match (&link.link.kind, draft.now.link(place)) {
+        // One of the host's would be changed, and never put back.
+        (Some(kind @ Kind::Virtual(_)), Some(_)) if place.netns == Netns::Host && !ours => {
+            let what = format!("there is a link {} on the host that was not made for {}", place.link, desired.netns);
+            let help =
+                format!("choose another name for the {}, or delete it: ip link delete {}", kind.name(), place.link);
+            draft.problems.push(Problem::new(place, what).help(help));
+            false
+        }
         (None, Some(_)) => false,
         (None, None) => move_in(draft, link, desired),
         (Some(kind), Some(have))
@@ -126,7 +128,6 @@ fn arrive(draft: &mut Draft, link: &DesiredLink, desired: &Desired, owned: Optio
             draft.plan.ops.iter().any(just_made)
         }
         (Some(kind), Some(_)) => {
-            let ours = owned.is_some_and(|o| o.made.contains(place));
             if !ours {
                 let what = format!("{place} exists and is not the {} that the file asks for", kind.name());
                 draft.problems.push(Problem::new(place, what));
@@ -261,7 +262,7 @@ fn configure(
     end_former(draft, link, before, fresh, same);
     end_doubtful(draft, link, before, &all);
     if link.stanzas.is_empty() && !draft.waits_for_master(&link.place, &link.link) {
-        ready(draft, link, was);
+        ready(draft, link, desired, was);
     }
     for (i, stanza) in link.stanzas.iter().enumerate() {
         let early = if i == 0 && draft.unborn.remove(&link.place) { link.early_commands() } else { &[] };
@@ -274,7 +275,7 @@ fn configure(
             draft.run_lines(&link.place, stanza, Phase::PreUp, &stanza.pre_up[early.len()..]);
         }
         if i == 0 {
-            ready(draft, link, was);
+            ready(draft, link, desired, was);
             tables.correct_addresses(draft, link);
         }
         if stanza.addresses.iter().any(|address| address.local.addr().is_ipv4()) {
@@ -357,16 +358,17 @@ fn end_doubtful(draft: &mut Draft, link: &DesiredLink, before: Option<&DesiredLi
 }
 
 /// The link is there, has its properties and is up; a bridge's ports are in already.
-fn ready(draft: &mut Draft, link: &DesiredLink, was: &[&DesiredLink]) {
+fn ready(draft: &mut Draft, link: &DesiredLink, desired: &Desired, was: &[&DesiredLink]) {
     if link.presence == Presence::OnlyAName {
         return;
     }
     appear(draft, link);
+    forget_sysctls(draft, link, was);
     let endpoints = link.link.wireguard.as_ref();
     let others = |w: &&DesiredLink| w.link.wireguard.as_ref().zip(endpoints).is_some_and(|(a, b)| !a.same_endpoints(b));
     let was = was.iter().copied().find(others).or(was.first().copied());
     draft.mend_down(&link.place, &link.link, was.map(|w| &w.link));
-    set_sysctls(draft, link.sysctls.iter().map(|(key, value)| (&link.place.netns, key, value)));
+    set_sysctls(draft, desired, link.sysctls.iter().map(|(key, value)| (&link.place.netns, key, value)));
     draft.mend_up(&link.place, &link.link);
     if let Some(limit) = link.wait.filter(|limit| !limit.is_zero() && draft.was_stirred(&link.place)) {
         draft.push(Op::AwaitForwarding { place: link.place.clone(), limit });
@@ -386,20 +388,4 @@ fn appear(draft: &mut Draft, link: &DesiredLink) {
         Some(kind) => Op::AddLink { place, kind },
         None => Op::AwaitLink(place),
     });
-}
-
-fn rules(draft: &mut Draft, desired: &Desired, owned: Option<&Owned>) {
-    let have =
-        |draft: &Draft, netns: &Netns, rule: &Rule| draft.now.netns.get(netns).is_some_and(|n| n.rules.contains(rule));
-    for (netns, rule) in &desired.rules {
-        if !have(draft, netns, rule) {
-            draft.push(Op::AddRule { netns: netns.clone(), rule: rule.clone() });
-        }
-    }
-    for (netns, rule) in owned.into_iter().flat_map(Owned::versions).flat_map(|version| &version.rules) {
-        let wanted = desired.rules.iter().any(|(n, r)| n == netns && r == rule);
-        if !wanted && have(draft, netns, rule) {
-            draft.push(Op::DeleteRule { netns: netns.clone(), rule: rule.clone() });
-        }
-    }
 }

@@ -4,6 +4,7 @@ use super::Problem;
 use super::mend::Draft;
 use super::op::{Op, Plan};
 use super::retire;
+use super::settings::{Before, restore};
 use super::simulate::promote_secondaries;
 use super::tables::keep_secondaries;
 use crate::model::{Address, Gate, Link, LinkName, Netns, NetnsState, OwnedGate, Place, State, Sysctl};
@@ -83,7 +84,12 @@ fn settings(draft: &mut Draft, gate: &Gate, owned: Option<&OwnedGate>) {
         match now.get(key) {
             Some(have) if have == value && !(fresh && of_device) => {}
             None if !of_device => draft.note(format!("there is no setting {key} yet: reload the router when there is")),
-            _ => draft.push(Op::SetSysctl { netns: Netns::Host, key: key.clone(), value: value.clone() }),
+            _ => draft.push(Op::SetSysctl {
+                netns: Netns::Host,
+                key: key.clone(),
+                value: value.clone(),
+                optional: false,
+            }),
         }
     }
     let Some(owned) = owned else { return };
@@ -93,58 +99,29 @@ fn settings(draft: &mut Draft, gate: &Gate, owned: Option<&OwnedGate>) {
         .filter(|(key, _)| !gate.sysctls.iter().any(|(wanted, _)| wanted == *key) && !gate.along.contains(key))
         .map(|(key, value)| (key.clone(), value.clone()))
         .collect();
-    restore(draft, &gone, &now);
+    restore(draft, &gone);
 }
 
-/// What undoes it, but for the settings that other routers still need.
-pub fn close_gate(current: State, owned: &OwnedGate, others: &[OwnedGate]) -> Plan {
-    let mut draft = Draft::new(current);
-    let now = draft.now.netns.get(&Netns::Host).map(|host| host.sysctls.clone()).unwrap_or_default();
+/// What undoes it, but for the settings that others still need, routers and namespaces.
+pub fn close_gate(current: State, owned: &OwnedGate, others: &[Before]) -> Plan {
+    let mut draft = Draft::new(current.clone());
     if owned.gate.table.is_some() {
         draft.push(Op::SetTable { name: owned.gate.table_name(), content: None });
     }
     retire::delete(&mut draft, &Place::new(Netns::Host, owned.gate.device));
-    let needed: BTreeSet<&Sysctl> = others.iter().flat_map(|other| other.before.keys()).collect();
-    let before = owned.before.iter().filter(|(key, _)| !needed.contains(key));
-    restore(&mut draft, &before.map(|(key, value)| (key.clone(), value.clone())).collect(), &now);
+    restore(&mut draft, &owned.before);
+    draft.plan.spare_settings(&current, others, None);
     draft.plan
-}
-
-/// Settings as they were: those of all links first, as they change the others along.
-fn restore(draft: &mut Draft, before: &BTreeMap<Sysctl, String>, now: &BTreeMap<Sysctl, String>) {
-    let is_all = |key: &Sysctl| key.path().contains("/conf/all/");
-    let (all, others): (Vec<_>, Vec<_>) = before.iter().partition(|(key, _)| is_all(key));
-    let mut along = BTreeMap::new();
-    for (key, value) in all {
-        if now.get(key).is_some_and(|have| have != value) {
-            along.insert((family(key), last(key)), value.clone());
-            draft.push(Op::SetSysctl { netns: Netns::Host, key: key.clone(), value: value.clone() });
-        }
-    }
-    for (key, value) in others {
-        let by_all = along.get(&(family(key), last(key)));
-        if now.contains_key(key) && by_all.or(now.get(key)) != Some(value) {
-            draft.push(Op::SetSysctl { netns: Netns::Host, key: key.clone(), value: value.clone() });
-        }
-    }
-}
-
-fn family(key: &Sysctl) -> &str {
-    key.path().split('/').nth(1).unwrap_or_default()
-}
-
-fn last(key: &Sysctl) -> &str {
-    key.path().rsplit('/').next().unwrap_or_default()
 }
 
 /// The record that `gate` makes necessary, worked out before it is applied to `host`.
 ///
-/// What other routers have changed already was something else before, which is what the last of them restores.
-pub fn own_gate(host: &NetnsState, gate: Gate, previous: Option<OwnedGate>, others: &[OwnedGate]) -> OwnedGate {
+/// What others have changed already was something else before, which is what the last of them restores.
+pub fn own_gate(host: &NetnsState, gate: Gate, previous: Option<OwnedGate>, others: &[Before]) -> OwnedGate {
     let mut before = previous.map(|previous| previous.before).unwrap_or_default();
     let own = [Sysctl::ipv4(gate.device, "forwarding")];
     for key in gate.sysctls.iter().map(|(key, _)| key).chain(&gate.along).filter(|key| !own.contains(key)) {
-        let of_other = others.iter().find_map(|other| other.before.get(key));
+        let of_other = others.iter().find_map(|other| other.get(key));
         if let Some(value) = of_other.or_else(|| host.sysctls.get(key)) {
             before.entry(key.clone()).or_insert_with(|| value.clone());
         }
@@ -230,9 +207,9 @@ mod tests {
         let first = own_gate(&host.netns[&Netns::Host], gate(), None, &[]);
         let mut now = host.clone();
         now.netns.get_mut(&Netns::Host).unwrap().sysctls.insert(Sysctl::ipv4_of_all("forwarding"), "1".into());
-        let second = own_gate(&now.netns[&Netns::Host], gate(), None, std::slice::from_ref(&first));
+        let second = own_gate(&now.netns[&Netns::Host], gate(), None, std::slice::from_ref(&first.before));
         assert_eq!(second.before, first.before);
-        let down = close_gate(now.clone(), &first, std::slice::from_ref(&second));
+        let down = close_gate(now.clone(), &first, std::slice::from_ref(&second.before));
         assert!(!down.to_string().contains("sysctl"), "{down}");
         assert!(close_gate(now, &second, &[]).to_string().contains("all/forwarding=0"));
     }

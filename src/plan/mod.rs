@@ -18,6 +18,7 @@ mod order;
 mod own;
 mod problem;
 mod retire;
+mod settings;
 mod shared;
 mod simulate;
 mod tables;
@@ -29,5 +30,6 @@ pub use gate::{close_gate, gate_links, gate_settings, open_gate, own_gate, settl
 pub use op::{Asking, Command, LinkSetting, Op, Phase, Plan, VlanRange};
 pub use own::{own, own_elsewhere, settle};
 pub use problem::Problem;
+pub use settings::{Before, changes_host, forwards_all, own_settings};
 pub use simulate::simulate;
 pub use teardown::teardown;

@@ -2,7 +2,7 @@
 
 use crate::model::{
     Address, Device, Dhcp, Kind, LinkName, LinkOptions, MacAddr, Netns, NetnsName, Place, PortOf, Resolv, Route, Rule,
-    Sysctl, Virtual, VirtualKind, Wireguard,
+    Ruleset, Sysctl, Virtual, VirtualKind, Wireguard,
 };
 use std::time::Duration;
 
@@ -123,6 +123,8 @@ pub enum Op {
         key: Sysctl,
         /// The value.
         value: String,
+        /// Whether it is no failure when the kernel has no such setting, or takes no such value.
+        optional: bool,
     },
     /// Waits until a link exists that a command made.
     AwaitLink(Place),
@@ -168,6 +170,13 @@ pub enum Op {
         name: String,
         /// What is in it; none removes it.
         content: Option<String>,
+    },
+    /// Puts rules in the place of all rules of a namespace, without a moment in between; or removes all.
+    SetRuleset {
+        /// The namespace.
+        netns: NetnsName,
+        /// The rules.
+        ruleset: Option<Ruleset>,
     },
     /// Writes the name servers of the files into a namespace's resolv.conf; those of leases stay.
     SetResolv {
@@ -297,7 +306,11 @@ impl Op {
     /// The namespace whose kernel tables it changes; none for the namespaces themselves.
     pub fn netns(&self) -> Option<&Netns> {
         match self {
-            Op::AddNetns(_) | Op::DeleteNetns(_) | Op::SetResolv { .. } | Op::SetTable { .. } => None,
+            Op::AddNetns(_)
+            | Op::DeleteNetns(_)
+            | Op::SetResolv { .. }
+            | Op::SetTable { .. }
+            | Op::SetRuleset { .. } => None,
             Op::AddLink { place, .. }
             | Op::EnsureLink { place, .. }
             | Op::DeleteLink(place)
@@ -329,6 +342,7 @@ impl Op {
     pub fn is_beside_the_kernel(&self) -> bool {
         let asks = matches!(self, Op::StartDhcp(_) | Op::AwaitLease(_) | Op::StopDhcp(_));
         let holds = matches!(self, Op::AttachDevice { .. } | Op::DetachDevice(_));
-        asks || holds || matches!(self, Op::Run(_) | Op::SetResolv { .. } | Op::SetTable { .. })
+        let rules = matches!(self, Op::SetTable { .. } | Op::SetRuleset { .. });
+        asks || holds || rules || matches!(self, Op::Run(_) | Op::SetResolv { .. })
     }
 }

@@ -1,6 +1,7 @@
 //! The record that a plan makes necessary, worked out before the plan is carried out.
 
 use super::op::{Op, Plan};
+use super::settings::{remember_host, settle_host};
 use crate::model::{Desired, LinkName, Netns, NetnsState, Owned, Place, Presence, State, Taken};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -51,13 +52,7 @@ pub fn own(host: &NetnsState, desired: Arc<Desired>, plan: &Plan, previous: Opti
             remember(&mut owned.before, host, link);
         }
     }
-    let settings = desired.sysctls.iter().filter(|(n, ..)| *n == Netns::Host).map(|(_, key, _)| key);
-    let of_links = desired.links.iter().filter(|l| l.place.netns == Netns::Host).flat_map(|l| &l.sysctls);
-    for key in settings.chain(of_links.map(|(key, _)| key)) {
-        if let Some(value) = host.sysctls.get(key) {
-            owned.before.sysctls.entry(key.clone()).or_insert_with(|| value.clone());
-        }
-    }
+    remember_host(&mut owned.before.sysctls, host, &desired);
     owned
 }
 
@@ -69,13 +64,14 @@ fn changed(previous: &Owned) -> BTreeSet<LinkName> {
     all.filter(|name| previous.before.links.contains_key(name)).collect()
 }
 
-/// Adds what the settings that `owned` asks for are before they are changed, in namespaces that it uses.
+/// Adds what the settings that `owned` asks for are before they are changed, in its own namespace and those that it uses.
 ///
 /// `others` use them too, perhaps. What one of them has changed already was something else before, which is what the last one
 /// of all restores.
 pub fn own_elsewhere(owned: &mut Owned, current: &State, others: &[Owned]) {
     let desired = Arc::clone(&owned.desired);
-    for (netns, key, _) in desired.sysctls.iter().filter(|(netns, ..)| desired.uses(netns)) {
+    let counts = |netns: &Netns| desired.uses(netns) || desired.is_own(netns);
+    for (netns, key, _) in desired.sysctls.iter().filter(|(netns, ..)| counts(netns)) {
         let of_other = others.iter().find_map(|other| other.elsewhere.get(netns)?.get(key));
         let now = || current.netns.get(netns)?.sysctls.get(key);
         if let Some(value) = of_other.or_else(now) {
@@ -94,8 +90,12 @@ pub fn settle(owned: &mut Owned) {
     let ours = |name: &LinkName| taken.iter().any(|t| t.name == *name) || borrowed(desired).any(|b| b == *name);
     before.links.retain(|name, _| ours(name));
     before.addresses.retain(|name, _| ours(name));
+    settle_host(&mut before.sysctls, desired);
     before.routes.retain(|route| route.link.as_ref().is_some_and(ours));
-    elsewhere.retain(|netns, _| desired.uses(netns));
+    if let Some(own) = elsewhere.get_mut(&Netns::Named(desired.netns.clone())) {
+        own.retain(|key, _| desired.sysctls.iter().any(|(netns, wanted, _)| desired.is_own(netns) && wanted == key));
+    }
+    elsewhere.retain(|netns, own| desired.uses(netns) || desired.is_own(netns) && !own.is_empty());
 }
 
 /// Links of the host that stay there and are changed nevertheless.

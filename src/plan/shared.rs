@@ -3,7 +3,7 @@
 use super::Problem;
 use super::mend::Draft;
 use super::op::{Op, Plan};
-use crate::model::{Desired, Netns, Owned, Sysctl};
+use crate::model::{Desired, Netns, Owned, Rule, Sysctl};
 use std::sync::Arc;
 
 impl Plan {
@@ -42,15 +42,39 @@ pub(super) fn missing_settings<'a>(draft: &mut Draft, desired: &'a Desired) -> V
     missing
 }
 
-/// The settings of those namespaces that `still` does not ask for, as they were.
+/// The settings of those namespaces, and of its own, that `still` does not ask for, as they were. Its own goes with all of them
+/// when nothing is asked for any more.
 pub(super) fn restore_settings(draft: &mut Draft, owned: &Owned, still: Option<&Desired>) {
-    for (netns, settings) in &owned.elsewhere {
+    let goes = |netns: &Netns| still.is_none() && owned.desired.is_own(netns);
+    for (netns, settings) in owned.elsewhere.iter().filter(|(netns, _)| !goes(netns)) {
         let Some(now) = draft.now.netns.get(netns).map(|netns| netns.sysctls.clone()) else { continue };
         for (key, value) in settings {
             let kept = still.is_some_and(|still| still.sysctls.iter().any(|(n, k, _)| n == netns && k == key));
             if !kept && now.get(key).is_some_and(|v| v != value) {
-                draft.push(Op::SetSysctl { netns: netns.clone(), key: key.clone(), value: value.clone() });
+                draft.push(Op::SetSysctl {
+                    netns: netns.clone(),
+                    key: key.clone(),
+                    value: value.clone(),
+                    optional: false,
+                });
             }
+        }
+    }
+}
+
+/// Policy rules: those that are missing, then those that are asked for no more.
+pub(super) fn rules(draft: &mut Draft, desired: &Desired, owned: Option<&Owned>) {
+    let have =
+        |draft: &Draft, netns: &Netns, rule: &Rule| draft.now.netns.get(netns).is_some_and(|n| n.rules.contains(rule));
+    for (netns, rule) in &desired.rules {
+        if !have(draft, netns, rule) {
+            draft.push(Op::AddRule { netns: netns.clone(), rule: rule.clone() });
+        }
+    }
+    for (netns, rule) in owned.into_iter().flat_map(Owned::versions).flat_map(|version| &version.rules) {
+        let wanted = desired.rules.iter().any(|(n, r)| n == netns && r == rule);
+        if !wanted && have(draft, netns, rule) {
+            draft.push(Op::DeleteRule { netns: netns.clone(), rule: rule.clone() });
         }
     }
 }

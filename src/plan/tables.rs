@@ -227,6 +227,6 @@ pub(super) fn keep_secondaries(draft: &mut Draft, place: &Place) -> Promoted {
     if before.as_deref() == Some("1") {
         return Promoted(None);
     }
-    draft.push(Op::SetSysctl { netns: netns.clone(), key: key.clone(), value: "1".into() });
-    Promoted(Some(Op::SetSysctl { netns, key, value: before.unwrap_or_else(|| "0".into()) }))
+    draft.push(Op::SetSysctl { netns: netns.clone(), key: key.clone(), value: "1".into(), optional: false });
+    Promoted(Some(Op::SetSysctl { netns, key, value: before.unwrap_or_else(|| "0".into()), optional: false }))
 }

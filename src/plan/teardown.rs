@@ -3,6 +3,7 @@
 use super::mend::Draft;
 use super::op::{Op, Phase, Plan};
 use super::retire::{delete, detach, down_commands, evict, give_back, is_borrowed, restore};
+use super::settings::{remove_tables, restore_host};
 use super::shared;
 use crate::model::{Netns, Owned, Place, State};
 use std::collections::BTreeSet;
@@ -14,6 +15,7 @@ pub fn teardown(current: State, owned: &Owned) -> Plan {
     let mut draft = Draft::new(current);
     let there = |draft: &Draft, place: &Place| draft.now.netns.contains_key(&place.netns);
     let all = Netns::Named(owned.desired.netns.clone());
+    remove_tables(&mut draft, owned);
     let has_all = draft.now.netns.contains_key(&all);
     if has_all {
         draft.run_for_all(&all, &owned.desired.scripts, Phase::PreDown);
@@ -46,7 +48,7 @@ pub fn teardown(current: State, owned: &Owned) -> Plan {
             draft.push(Op::DeleteRule { netns: netns.clone(), rule: rule.clone() });
         }
     }
-    restore_settings(&mut draft, owned);
+    restore_host(&mut draft, owned, None);
     shared::restore_settings(&mut draft, owned, None);
     for netns in owned.desired.made_netns() {
         evict(&mut draft, &netns);
@@ -63,16 +65,6 @@ fn stop_former_clients(draft: &mut Draft, owned: &Owned) {
         let latest = owned.at(&link.place).next();
         for dhcp in link.dhcp().filter(|dhcp| !latest.is_some_and(|latest| latest.dhcp().any(|d| d == *dhcp))) {
             draft.stop_dhcp(&link.place, dhcp);
-        }
-    }
-}
-
-/// The host's settings that were changed. One that went with its link is no longer there to be restored.
-fn restore_settings(draft: &mut Draft, owned: &Owned) {
-    let now = draft.now.netns.get(&Netns::Host).cloned().unwrap_or_default();
-    for (key, value) in &owned.before.sysctls {
-        if now.sysctls.get(key).is_some_and(|v| v != value) {
-            draft.push(Op::SetSysctl { netns: Netns::Host, key: key.clone(), value: value.clone() });
         }
     }
 }

@@ -9,6 +9,8 @@ use std::path::Path;
 
 /// Whose turn it is.
 const TURN: &str = "/run/systemd-netns.lock";
+/// Who works on settings of the host.
+const SETTINGS: &str = "/run/systemd-netns.settings.lock";
 
 /// Holds `DIR/lock` until it is dropped.
 #[derive(Debug)]
@@ -21,6 +23,15 @@ pub struct Lock(#[allow(dead_code, reason = "held, never read")] Flock<File>);
 /// When the lock cannot be taken.
 pub fn turn() -> Result<Lock> {
     take(Path::new(TURN)).with_context(|| format!("take the lock {TURN}"))
+}
+
+/// Waits for those that work on settings of the host which others may need, too: from a look at what these answer for until it is
+/// written down, or undone, what one answers for itself. The last lock that anybody takes.
+///
+/// # Errors
+/// When the lock cannot be taken.
+pub fn settings() -> Result<Lock> {
+    take(Path::new(SETTINGS)).with_context(|| format!("take the lock {SETTINGS}"))
 }
 
 /// Makes `dir` and waits for its lock.

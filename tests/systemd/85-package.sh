@@ -15,7 +15,7 @@ END
 
 for file in /usr/sbin/systemd-netns /usr/share/systemd-netns-helper/netns.conf \
     /usr/lib/systemd/system-generators/systemd-netns-generator /usr/share/man/man8/systemd-netns.8.gz \
-    /usr/share/man/man5/systemd-netns-router.5.gz /usr/share/man/man5/systemd-netns-tuntap.5.gz \
+    /usr/share/man/man5/systemd-netns-router.5.gz /usr/share/man/man5/systemd-netns-tuntap.5.gz /usr/share/man/man5/systemd-netns-firewall.5.gz /usr/share/man/man5/systemd-netns-nat.5.gz \
     /usr/share/bash-completion/completions/systemd-netns /usr/share/zsh/vendor-completions/_systemd-netns \
     /usr/share/fish/vendor_completions.d/systemd-netns.fish; do
     check "it has $file" test -s "$file"

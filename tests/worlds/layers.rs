@@ -17,12 +17,14 @@ pub struct Features {
     pub vrf: bool,
     pub macvlan: bool,
     pub dummy: bool,
+    /// Rules of nft(8), and settings.
+    pub rules: bool,
 }
 
 impl Features {
     /// For worlds that are only simulated.
     pub const ALL: Features =
-        Features { vlan: true, vlan_aware: true, bond: true, vrf: true, macvlan: true, dummy: true };
+        Features { vlan: true, vlan_aware: true, bond: true, vrf: true, macvlan: true, dummy: true, rules: true };
 }
 
 /// What one of the plain links inside becomes.

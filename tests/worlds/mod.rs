@@ -6,6 +6,7 @@
 #![allow(dead_code, reason = "each test crate uses a part of this")]
 
 pub mod layers;
+pub mod rules;
 
 use ipnet::IpNet;
 use layers::{Features, layers};
@@ -221,12 +222,18 @@ fn host(nics: Vec<(LinkName, Link, Vec<Address>)>) -> State {
 
 /// Any world of what a kernel has.
 pub fn world(has: Features) -> impl Strategy<Value = World> {
-    (nics(), taken(), pairs(), rules(), layers(has)).prop_map(|(nics, taken, pairs, rules, layers)| {
+    (nics(), taken(), pairs(), rules(), layers(has), rules::rules(has.rules)).prop_map(|parts| {
+        let (nics, taken, pairs, rules, layers, over) = parts;
         let lo = desired_link(Place::new(inside(), LinkName::LO), up(), Stanza::default());
         let mut links = [vec![lo], taken, pairs].concat();
         layers.over(&mut links);
         let (resolv, scripts) = (Resolv::default(), Stanza::default());
-        let desired = Desired { netns: netns(), links, rules, sysctls: Vec::new(), uses: [].into(), resolv, scripts };
-        World { host: host(nics), desired }
+        let (sysctls, optional, uses) = (Vec::new(), [].into(), [].into());
+        let (ruleset, table) = (None, None);
+        let mut desired =
+            Desired { netns: netns(), links, rules, sysctls, optional, ruleset, table, uses, resolv, scripts };
+        let mut host = host(nics);
+        over.over(host.netns.get_mut(&Netns::Host).unwrap(), &mut desired);
+        World { host, desired }
     })
 }

@@ -6,11 +6,11 @@
 use super::load;
 use crate::apply::{apply, apply_all};
 use crate::commands::stop::report_failures;
-use crate::commands::{Mistakes, Refused, look};
+use crate::commands::{Mistakes, Refused, host, look};
 use crate::config;
 use crate::interfaces::diagnostic::{Diagnostic, Severity};
 use crate::kernel::{Kernel, Wanted};
-use crate::model::{Gate, LinkName, Netns, OwnedGate, RouterName, State, Sysctl};
+use crate::model::{Gate, Netns, OwnedGate, RouterName, State};
 use crate::plan::{Plan, Problem, close_gate, gate_links, gate_settings, open_gate, own_gate, settle_gate};
 use crate::report;
 use crate::router::settings::Settings;
@@ -19,7 +19,6 @@ use crate::system::{gate, lock, nft};
 use anyhow::{Context, Result, bail};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
-use std::collections::BTreeSet;
 use std::path::Path;
 
 /// Brings the host in line with a router's file. A unit is not started again for a mistake where it is its main process that tells
@@ -33,7 +32,7 @@ pub(super) fn prepare(root: &Path, name: &RouterName, before_run: bool) -> Resul
 
 /// The same for settings that are read already.
 pub(super) fn prepare_for(name: &RouterName, settings: &Settings) -> Result<()> {
-    let (wanted, _lock) = (wanted_gate(name, settings)?, lock::turn()?);
+    let (wanted, _lock) = (wanted_gate(name, settings)?, lock::settings()?);
     open(name, wanted)
 }
 
@@ -47,9 +46,9 @@ pub(super) fn open(name: &RouterName, wanted: Gate) -> Result<()> {
         log::debug!("{name}: nothing to do");
         return Ok(());
     }
-    let host = current.netns.get(&Netns::Host).cloned().unwrap_or_default();
+    let seen = current.netns.get(&Netns::Host).cloned().unwrap_or_default();
     let is_new = owned.is_none();
-    let mut owned = own_gate(&host, wanted, owned, &others(name));
+    let mut owned = own_gate(&seen, wanted, owned, &host::befores(None, Some(name)));
     gate::write(name, &owned)?;
     if let Err(failed) = apply(&mut Kernel::new(), &plan) {
         let error = anyhow::Error::from(failed);
@@ -70,7 +69,7 @@ pub fn plan(root: &Path, name: &RouterName, stop: bool) -> Result<Plan> {
     let owned = gate::read(name)?;
     if stop {
         let Some(owned) = owned else { bail!("router {name} is not prepared: there is nothing to clean") };
-        return Ok(close_gate(look_at(None, Some(&owned))?, &owned, &others(name)));
+        return Ok(close_gate(look_at(None, Some(&owned))?, &owned, &host::befores(None, Some(name))));
     }
     let wanted = wanted_gate(name, &load(root, name)?)?;
     plan_of(&look_at(Some(&wanted), owned.as_ref())?, &wanted, owned.as_ref())
@@ -115,7 +114,7 @@ pub(super) fn clean(name: &RouterName, last: bool) -> Result<()> {
         log::debug!("{name} goes on, or comes back: its device stays");
         return if failed && systemd::is_booted() { renew_socket(name) } else { Ok(()) };
     }
-    let _lock = lock::turn()?;
+    let _lock = lock::settings()?;
     match gate::read(name)? {
         Some(owned) => close(name, &owned),
         None => gate::remove(name),
@@ -140,7 +139,7 @@ fn is_needed(name: &RouterName, ends: bool) -> bool {
 }
 
 fn close(name: &RouterName, owned: &OwnedGate) -> Result<()> {
-    let plan = close_gate(look_at(None, Some(owned))?, owned, &others(name));
+    let plan = close_gate(look_at(None, Some(owned))?, owned, &host::befores(None, Some(name)));
     report_failures(apply_all(&mut Kernel::new(), &plan))?;
     gate::remove(name)?;
     log::info!("{name} is cleaned up: {}", report::summary(&plan));
@@ -161,24 +160,7 @@ fn diagnostic(problem: &Problem, severity: Severity) -> Diagnostic {
 
 /// What the settings mean on this host.
 fn wanted_gate(name: &RouterName, settings: &Settings) -> Result<Gate> {
-    let links = look::links(&Netns::Host);
-    let owned = gate::read(name)?;
-    let key = |link: &LinkName| Sysctl::ipv6(*link, "accept_ra");
-    let keys: BTreeSet<Sysctl> = links.iter().map(key).collect();
-    let wanted = Wanted {
-        netns: [Netns::Host].into(),
-        sysctls: [(Netns::Host, keys)].into(),
-        host_links: Some(BTreeSet::new()),
-    };
-    let seen = Kernel::new().observe(&wanted)?.state.netns.remove(&Netns::Host).unwrap_or_default();
-    // What this router, or another, has changed was something else before.
-    let records: Vec<OwnedGate> = owned.into_iter().chain(others(name)).collect();
-    let before = |key: &Sysctl| {
-        records.iter().find_map(|owned| owned.before.get(key)).or_else(|| seen.sysctls.get(key)).cloned()
-    };
-    let advertised: Vec<LinkName> =
-        links.iter().copied().filter(|link| before(&key(link)).is_some_and(|value| value == "1")).collect();
-    Ok(config::gate(name, settings, &links, &advertised))
+    Ok(config::gate(name, settings, &look::links(&Netns::Host), &host::advertised()?))
 }
 
 fn look_at(wanted: Option<&Gate>, owned: Option<&OwnedGate>) -> Result<State> {
@@ -188,10 +170,4 @@ fn look_at(wanted: Option<&Gate>, owned: Option<&OwnedGate>) -> Result<State> {
         host_links: Some(gate_links(wanted, owned)),
     };
     Ok(Kernel::new().observe(&wanted)?.state)
-}
-
-/// What is answered for for other routers.
-fn others(name: &RouterName) -> Vec<OwnedGate> {
-    let all = gate::list().into_iter().filter(|other| other != name);
-    all.filter_map(|other| gate::read(&other).ok().flatten()).collect()
 }

@@ -125,6 +125,14 @@ fn on_a_thread<T: Send>(act: impl FnOnce() -> T + Send) -> Result<T, Error> {
     })
 }
 
+/// Runs a function in a namespace of its own, which ends with it: a place to try things out.
+pub fn apart<T: Send>(inside: impl FnOnce() -> T + Send) -> Result<T, Error> {
+    on_a_thread(|| {
+        unshare(CloneFlags::CLONE_NEWNET).map_err(|e| Error::system("make a network namespace", e))?;
+        Ok(inside())
+    })?
+}
+
 /// The file that bears a name.
 pub fn path(name: &NetnsName) -> PathBuf {
     Path::new(DIRECTORY).join(name.as_str())

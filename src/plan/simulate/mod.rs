@@ -8,7 +8,9 @@ mod link;
 mod master;
 
 use super::op::{Op, Plan};
-use crate::model::{Address, Kind, Link, LinkName, MacAddr, Netns, NetnsState, Place, Route, State, Sysctl};
+use crate::model::{
+    Address, Kind, Link, LinkName, MARK_TABLE, MacAddr, Netns, NetnsState, Place, Route, State, Sysctl, Table,
+};
 use link::{add_link, delete_link, move_link, set_link};
 
 /// The state after the plan.
@@ -63,15 +65,42 @@ pub(super) fn step(state: &mut State, op: &Op) {
         Op::DeleteRoute { netns, route } => in_netns(state, netns).routes.retain(|r| r != route),
         Op::AddRule { netns, rule } => in_netns(state, netns).rules.push(rule.clone()),
         Op::DeleteRule { netns, rule } => in_netns(state, netns).rules.retain(|r| r != rule),
-        Op::SetSysctl { netns, key, value } => {
-            in_netns(state, netns).sysctls.insert(key.clone(), value.clone());
-        }
+        Op::SetSysctl { netns, key, value, .. } => set_sysctl(in_netns(state, netns), key, value),
+        Op::SetTable { .. } | Op::SetRuleset { .. } => set_rules(state, op),
         Op::AwaitLink(place) => {
             in_netns(state, &place.netns).links.entry(place.link).or_default();
         }
         Op::AwaitDad { .. } | Op::AwaitForwarding { .. } | Op::AwaitLinkLocal { .. } => {}
         Op::Run(_) | Op::StartDhcp(_) | Op::AwaitLease(_) | Op::StopDhcp(_) | Op::SetResolv { .. } => {}
-        Op::AttachDevice { .. } | Op::DetachDevice(_) | Op::SetTable { .. } => {}
+        Op::AttachDevice { .. } | Op::DetachDevice(_) => {}
+    }
+}
+
+/// Forwarding of all links is that of each, and of those that come (`devinet_sysctl_forward`, `addrconf_fixup_forwarding`).
+fn set_sysctl(netns: &mut NetnsState, key: &Sysctl, value: &str) {
+    let was = netns.sysctls.insert(key.clone(), value.to_owned());
+    let Some(family) = key.forwards_all().filter(|_| was.as_deref() != Some(value)) else { return };
+    for (other, changed) in &mut netns.sysctls {
+        let of_family = other.path().split('/').nth(1) == Some(family);
+        if of_family && (other.path().ends_with("/forwarding") || other.forwards_all().is_some()) {
+            value.clone_into(changed);
+        } else if other.path() == "net/ipv4/conf/all/accept_redirects" && of_family {
+            (if value == "0" { "1" } else { "0" }).clone_into(changed);
+        }
+    }
+}
+
+fn set_rules(state: &mut State, op: &Op) {
+    match op {
+        Op::SetTable { name, content: Some(content) } => {
+            in_netns(state, &Netns::Host).tables.insert(name.clone(), Table::mark_in(content));
+        }
+        Op::SetTable { name, content: None } => _ = in_netns(state, &Netns::Host).tables.remove(name),
+        Op::SetRuleset { netns, ruleset } => {
+            let mark = ruleset.iter().map(|ruleset| (MARK_TABLE.to_owned(), ruleset.mark()));
+            in_netns(state, &Netns::Named(netns.clone())).tables = mark.collect();
+        }
+        _ => {}
     }
 }
 
@@ -93,6 +122,7 @@ fn delete_netns(state: &mut State, name: &Netns) {
 }
 
 fn forget_traffic(netns: &mut NetnsState, link: LinkName) {
+    netns.sysctls.retain(|key, _| key.link() != Some(link.as_str()));
     netns.addresses.remove(&link);
     netns.routes.retain(|r| r.link != Some(link));
 }

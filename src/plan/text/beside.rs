@@ -1,8 +1,8 @@
 //! The commands that a person would type for what is done beside the kernel: clients that ask for addresses, devices of
 //! routers, tables of nft(8), and the file of name servers.
 
-use super::{Ip, Quoted, dev};
-use crate::model::{Device, DeviceInstance, Instance, Place};
+use super::{Exec, Ip, Quoted, dev};
+use crate::model::{Device, DeviceInstance, Instance, Netns, Place};
 use crate::plan::op::{Asking, Op};
 use std::fmt;
 
@@ -28,6 +28,13 @@ pub(super) fn write(f: &mut fmt::Formatter<'_>, op: &Op) -> fmt::Result {
             write!(f, "printf %s {} | nft -f -", Quoted(&text))
         }
         Op::SetTable { name, content: None } => write!(f, "nft delete table inet {}", Quoted(name)),
+        Op::SetRuleset { netns, ruleset: Some(ruleset) } => {
+            let netns = Netns::Named(netns.clone());
+            write!(f, "printf %s {} | {}nft -f -", Quoted(&ruleset.transaction()), Exec(&netns))
+        }
+        Op::SetRuleset { netns, ruleset: None } => {
+            write!(f, "{}nft flush ruleset", Exec(&Netns::Named(netns.clone())))
+        }
         Op::SetResolv { netns, resolv: Some(resolv) } => {
             let text = resolv.to_string();
             let file = format!("/run/systemd-netns/{netns}/etc/resolv.conf");

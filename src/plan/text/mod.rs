@@ -103,8 +103,9 @@ impl fmt::Display for Op {
             }
             Op::AddRule { netns, rule } => write_rule(f, "add", netns, rule),
             Op::DeleteRule { netns, rule } => write_rule(f, "delete", netns, rule),
-            Op::SetSysctl { netns, key, value } => {
-                write!(f, "{}sysctl -qw {}", Exec(netns), Quoted(&format!("{key}={value}")))
+            Op::SetSysctl { netns, key, value, optional } => {
+                write!(f, "{}sysctl -qw {}", Exec(netns), Quoted(&format!("{key}={value}")))?;
+                if *optional { write!(f, " || :") } else { Ok(()) }
             }
             Op::AwaitLink(place) => {
                 let probe = format!("{} link show dev {}", Ip(&place.netns), dev(&place.link));
@@ -127,6 +128,7 @@ impl fmt::Display for Op {
             | Op::AttachDevice { .. }
             | Op::DetachDevice(_)
             | Op::SetTable { .. }
+            | Op::SetRuleset { .. }
             | Op::SetResolv { .. } => beside::write(f, self),
             Op::Run(command) => write_command(f, command),
         }
