@@ -6,6 +6,7 @@ use crate::model::{DeviceInstance, Instance, NetnsName, RouterName};
 use clap::{Args, Parser, Subcommand, ValueHint};
 use clap_complete::Shell;
 use std::ffi::OsString;
+use std::net::SocketAddr;
 use std::path::PathBuf;
 
 /// Puts systemd services into network namespaces of their own
@@ -86,6 +87,11 @@ pub enum Command {
         #[arg(long)]
         json: bool,
     },
+    /// Tell Prometheus the figures of namespaces: links, sockets, protocols, IPsec, age, drift
+    ///
+    /// Writes netns_NAME.prom for each, which node_exporter's textfile collector reads, or serves them all by HTTP. See
+    /// systemd-netns-metrics(7) for what is told.
+    Collect(Collect),
     /// Put a service into a namespace: install the drop-in and let systemd read it
     Enable {
         /// The service, with or without .service
@@ -133,6 +139,27 @@ pub enum Command {
         #[arg(value_hint = ValueHint::DirPath)]
         directory: PathBuf,
     },
+}
+
+/// What is collected, and where to.
+#[derive(Debug, Args)]
+pub struct Collect {
+    /// The namespaces
+    #[arg(value_name = "NAME", required_unless_present_any = ["print", "listen"])]
+    pub names: Vec<NetnsName>,
+    /// Where to write netns_NAME.prom
+    #[arg(long, value_name = "DIR", default_value = "/var/lib/prometheus/node-exporter", value_hint = ValueHint::DirPath)]
+    pub directory: PathBuf,
+    /// Write again and again until told to end, then remove the files
+    #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..=86400), conflicts_with = "print")]
+    pub every: Option<u64>,
+    /// Print instead, all namespaces where none is named
+    #[arg(long)]
+    pub print: bool,
+    /// Serve all namespaces by HTTP at ADDRESS:PORT, or at the sockets that systemd passes
+    #[arg(long, value_name = "ADDRESS:PORT", num_args = 0..=1, conflicts_with_all = ["names", "print", "every", "directory"])]
+    #[allow(clippy::option_option, reason = "whether it is given, and what")]
+    pub listen: Option<Option<SocketAddr>>,
 }
 
 /// What is done with a client.

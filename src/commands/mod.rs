@@ -1,6 +1,8 @@
 //! One file per subcommand; each reads as the flow of the crate's documentation.
 
 mod check;
+mod collect;
+mod compare;
 mod device;
 mod dhcp;
 mod enable;
@@ -72,6 +74,7 @@ pub fn run(cli: &Cli, definition: clap::Command) -> Result<()> {
         Command::Plan { router: Some(router), stop, .. } => plan::router(root, router, *stop),
         Command::Plan { .. } => Ok(()),
         Command::Status { name, json } => status::status(root, name.as_ref(), *json),
+        Command::Collect(what) => collect::collect(root, what),
         Command::Enable { service, netns } => enable::enable(root, service, netns.as_ref()),
         Command::Disable { service } => enable::disable(root, service),
         Command::Run(run) => run::run(&run.name, &run.command),

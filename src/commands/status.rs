@@ -1,11 +1,10 @@
 //! `status [NAME] [--json]`: namespaces, what is in them, who uses them, and how far they are from their files.
 
-use super::load::read;
-use super::look::{is_ours, look};
+use super::compare::compare;
+use super::look::is_ours;
+use super::router;
 use super::tunnels::{self, Tunnel, tunnels, xfrm_errors};
-use super::{router, shared};
-use crate::interfaces::diagnostic::Severity;
-use crate::kernel::{Kernel, Namespace, netns};
+use crate::kernel::{Namespace, netns};
 use crate::model::{Kind, Link, LinkName, Netns, NetnsName, NetnsState, Owned};
 use crate::system::record::{Progress, Record};
 use anyhow::{Result, bail};
@@ -13,7 +12,6 @@ use serde::Serialize;
 use std::collections::BTreeMap;
 use std::io::{IsTerminal, Write};
 use std::path::Path;
-use std::sync::Arc;
 
 /// Shows one namespace, or all that have a record.
 pub fn status(root: &Path, name: Option<&NetnsName>, json: bool) -> Result<()> {
@@ -120,30 +118,20 @@ fn examine(root: &Path, name: &NetnsName) -> Result<Status> {
     if !ours {
         return Ok(status);
     }
-    let mut loaded = read(root, name);
-    let desired = loaded.desired.take().map(Arc::new);
-    status.mistakes =
-        loaded.diagnostics.iter().filter(|d| d.severity == Severity::Error).map(ToString::to_string).collect();
-    let owned = record.as_ref().map_or(Ok(None), |r| r.owned(name, desired.as_ref()))?;
-    let owned = owned.as_ref();
-    let current = look(&mut Kernel::new(), name, record.as_ref(), owned, desired.as_deref())?.state;
-    if let Some(inside) = current.netns.get(&Netns::Named(name.clone())) {
+    let Some(record) = &record else { return Ok(status) };
+    let compared = compare(root, name, record)?;
+    let owned = compared.owned.as_ref();
+    if let Some(inside) = compared.current.netns.get(&Netns::Named(name.clone())) {
         status.links = links(inside, owned, &tunnels::foreign_links(name, &status.users));
         status.routes = inside.routes.len();
     }
     if let Some(owned) = owned {
-        status.tunnels = tunnels(owned, &current);
+        status.tunnels = tunnels(owned, &compared.current);
         if !status.tunnels.is_empty() {
             status.xfrm_errors = xfrm_errors(name);
         }
     }
-    if let Some(desired) = desired.as_deref().filter(|_| state == "up") {
-        let others = shared::others(name, record.as_ref(), Some(desired));
-        match shared::converge(current, desired, owned, &others) {
-            Ok(plan) => status.drift = plan.ops.iter().map(ToString::to_string).collect(),
-            Err(problems) => status.mistakes.extend(problems.iter().map(ToString::to_string)),
-        }
-    }
+    (status.drift, status.mistakes) = (compared.drift.unwrap_or_default(), compared.mistakes);
     Ok(status)
 }
 

@@ -16,6 +16,7 @@ use std::hash::{Hash, Hasher};
 use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::{SystemTime, UNIX_EPOCH};
 
 /// Where records are kept.
 pub const DIRECTORY: &str = "/run/systemd-netns";
@@ -43,6 +44,9 @@ pub struct Record {
     /// The namespaces whose records name this one among their users.
     #[serde(default)]
     pub uses: BTreeSet<NetnsName>,
+    /// When the namespace was made, in seconds since 1970; none in records of older versions.
+    #[serde(default)]
+    pub since: Option<u64>,
     /// Nobody needs it any more; only its name is left, for whoever can take it away.
     #[serde(default)]
     pub abandoned: bool,
@@ -87,6 +91,7 @@ impl Record {
             identity,
             users: BTreeSet::new(),
             uses: BTreeSet::new(),
+            since: SystemTime::now().duration_since(UNIX_EPOCH).ok().map(|since| since.as_secs()),
             abandoned: false,
             answers: None,
         }

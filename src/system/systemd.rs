@@ -7,6 +7,7 @@ use zbus::zvariant::{DynamicType, OwnedObjectPath, OwnedValue};
 const BUS: &str = "org.freedesktop.systemd1";
 const MANAGER: &str = "org.freedesktop.systemd1.Manager";
 const UNIT: &str = "org.freedesktop.systemd1.Unit";
+const SERVICE: &str = "org.freedesktop.systemd1.Service";
 
 /// How long a unit may take to start or stop. Its own limits are shorter.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -122,6 +123,26 @@ impl Manager {
         Ok(kind.is_ok_and(|kind| kind.contains("restart")))
     }
 
+    /// The units that go when a unit goes (`BindsTo=`), sorted.
+    ///
+    /// # Errors
+    /// When the manager refuses to say.
+    pub fn bound_by(&self, unit: &str) -> Result<Vec<String>> {
+        let value = self.value(unit, "BoundBy")?;
+        let mut units = Vec::<String>::try_from(value).with_context(|| format!("read BoundBy of {unit}"))?;
+        units.sort();
+        Ok(units)
+    }
+
+    /// How often a service was restarted by `Restart=`.
+    ///
+    /// # Errors
+    /// When the manager refuses to say, or it is no service.
+    pub fn restarts(&self, service: &str) -> Result<u32> {
+        let value = self.get(self.path(service)?, SERVICE, "NRestarts")?;
+        u32::try_from(value).with_context(|| format!("read NRestarts of {service}"))
+    }
+
     fn wait(&self, unit: &str, done: impl Fn(Active) -> bool) -> Result<Active> {
         let start = Instant::now();
         loop {
@@ -148,9 +169,12 @@ impl Manager {
     }
 
     fn value(&self, unit: &str, name: &str) -> Result<OwnedValue> {
+        self.get(self.path(unit)?, UNIT, name).with_context(|| format!("ask for {name} of {unit}"))
+    }
+
+    fn path(&self, unit: &str) -> Result<OwnedObjectPath> {
         let reply = self.call("LoadUnit", &unit).with_context(|| format!("ask for {unit}"))?;
-        let path: OwnedObjectPath = reply.body().deserialize().context("read the manager's answer")?;
-        self.get(path, UNIT, name).with_context(|| format!("ask for {name} of {unit}"))
+        reply.body().deserialize().context("read the manager's answer")
     }
 
     fn get(&self, path: OwnedObjectPath, interface: &str, name: &str) -> Result<OwnedValue> {

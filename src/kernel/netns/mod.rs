@@ -125,6 +125,20 @@ fn on_a_thread<T: Send>(act: impl FnOnce() -> T + Send) -> Result<T, Error> {
     })
 }
 
+/// Enters each of some namespaces in turn, on one thread that ends afterwards, and gives back what `inside` returned there.
+/// None is held open: one that ends meanwhile ends.
+pub fn visit<T: Send>(
+    names: &[NetnsName],
+    mut inside: impl FnMut(&NetnsName, Identity) -> T + Send,
+) -> Result<Vec<Result<T, Error>>, Error> {
+    let mut one = |name| {
+        let namespace = Namespace::named(name)?;
+        namespace.enter()?;
+        Ok(inside(name, namespace.identity))
+    };
+    on_a_thread(|| names.iter().map(&mut one).collect())
+}
+
 /// The file that bears a name.
 pub fn path(name: &NetnsName) -> PathBuf {
     Path::new(DIRECTORY).join(name.as_str())
