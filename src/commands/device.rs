@@ -9,6 +9,7 @@ use crate::model::{DeviceInstance, Netns, Place};
 use crate::plan::{Op, Plan};
 use crate::router::device;
 use crate::router::settings::DeviceSettings;
+use crate::system::journal::About;
 use crate::system::{device as attached, privileges};
 use anyhow::{Context, Result, bail};
 use sd_notify::NotifyState;
@@ -51,9 +52,9 @@ fn by_options(options: &UwsgiDevice, command: &[OsString]) -> Result<()> {
     let (settings, commands) = uwsgi::device(options)?;
     let place = Place::new(Netns::Host, settings.device);
     let plan = |op| Plan { ops: vec![op], notes: Vec::new() };
-    apply(&mut Kernel::new(), &plan(Op::AddLink { place: place.clone(), kind: uwsgi::tun() }))?;
+    apply(&mut Kernel::new(), About::Nobody, &plan(Op::AddLink { place: place.clone(), kind: uwsgi::tun() }))?;
     let result = hold_with(settings, commands, command.to_vec());
-    for failed in apply_all(&mut Kernel::new(), &plan(Op::DeleteLink(place))) {
+    for failed in apply_all(&mut Kernel::new(), About::Nobody, &plan(Op::DeleteLink(place))) {
         log::warn!("{:#}, ignoring", anyhow::Error::from(failed));
     }
     result

@@ -11,6 +11,7 @@ use crate::kernel::{Kernel, netns};
 use crate::model::{Desired, Netns, NetnsName, NetnsState, Owned, State};
 use crate::plan::{Op, Plan, own, own_elsewhere, settle};
 use crate::report;
+use crate::system::journal::{self, About, Event};
 use crate::system::lock::{self, Lock};
 use crate::system::record::{self, Progress, Record};
 use crate::system::resolv;
@@ -71,9 +72,9 @@ pub(super) fn start_locked(root: &Path, name: &NetnsName) -> Result<()> {
     let applied = Arc::clone(&desired);
     record.write_owned(name, &answer_for(&current, desired, &plan, None, &others))?;
     plan.notes.iter().for_each(|note| log::warn!("{note}"));
-    if let Err(failed) = apply(&mut kernel, &plan) {
+    if let Err(failed) = apply(&mut kernel, About::Netns(name), &plan) {
         let error = anyhow::Error::from(failed);
-        log::error!("{error:#}");
+        journal::tell(About::Netns(name), Event::Failed, "start", format_args!("{error:#}"));
         log::info!("{name}: giving everything back");
         stop::stop_locked(name, &record).context("and what was done could not be undone")?;
         bail!("{name} was not started; everything is back where it was");
@@ -81,7 +82,8 @@ pub(super) fn start_locked(root: &Path, name: &NetnsName) -> Result<()> {
     record.progress = Progress::Complete;
     record.write(name)?;
     stamp::make(root, name, &loaded, &applied, wanted(name, Some(&record), None, Some(&applied)));
-    log::info!("{name} is up: {}", report::summary(&plan));
+    let done = report::summary(&plan);
+    journal::tell(About::Netns(name), Event::Up, "start", format_args!("{name} is up: {done}"));
     Ok(())
 }
 
@@ -179,8 +181,9 @@ fn reload_locked(root: &Path, name: &NetnsName) -> Result<()> {
     let mut owned = answer_for(&current, desired, &plan, owned, &others);
     record.write_owned(name, &owned)?;
     plan.notes.iter().for_each(|note| log::warn!("{note}"));
-    if let Err(failed) = apply(&mut kernel, &plan) {
-        log::error!("{:#}", anyhow::Error::from(failed));
+    if let Err(failed) = apply(&mut kernel, About::Netns(name), &plan) {
+        let error = anyhow::Error::from(failed);
+        journal::tell(About::Netns(name), Event::Failed, "reload", format_args!("{error:#}"));
         go_back(name, &mut record, owned, previous)?;
         use_only(name, &mut record, used_before)?;
         bail!("{name} was not reloaded; it is as it was before");
@@ -192,7 +195,13 @@ fn reload_locked(root: &Path, name: &NetnsName) -> Result<()> {
     if plan.ops.iter().any(|op| matches!(op, Op::SetResolv { .. })) {
         names::refresh(name);
     }
-    log::info!("{name} is in line with its files: {}", report::summary(&plan));
+    let done = report::summary(&plan);
+    journal::tell(
+        About::Netns(name),
+        Event::Reloaded,
+        "reload",
+        format_args!("{name} is in line with its files: {done}"),
+    );
     Ok(())
 }
 
@@ -223,7 +232,7 @@ fn go_back(name: &NetnsName, record: &mut Record, owned: Owned, previous: Option
         let text: Vec<String> = p.iter().map(ToString::to_string).collect();
         anyhow::anyhow!("what was applied before cannot be reached any more: {}", text.join("; "))
     })?;
-    let failures = apply_all(&mut kernel, &back);
+    let failures = apply_all(&mut kernel, About::Netns(name), &back);
     let mut owned = answer_for(&current, previous, &back, Some(owned), &others);
     if failures.is_empty() {
         settle(&mut owned);

@@ -2,9 +2,8 @@
 //! theirs, so that the files of a textfile collector and its own figures make one family.
 
 use super::Namespace;
-use super::text::{Kind, Text, escaped};
+use super::text::{Family, Kind, Text, escaped};
 use crate::kernel::figures::LinkFigures;
-use std::fmt::Display;
 use std::net::IpAddr;
 
 /// A link with its labels.
@@ -20,34 +19,37 @@ pub(super) fn write(text: &mut Text, namespaces: &[Namespace]) {
     }
     properties(text, &rows);
     carrier(text, &rows);
-    let infos = rows.iter().map(|(labels, link)| (info(labels, link), 1));
-    text.family(
-        "node_network_info",
-        Kind::Gauge,
-        "Non-numeric data from /sys/class/net/<iface>, value is always 1.",
-        infos,
-    );
-    let up = rows.iter().map(|(labels, link)| (labels, u8::from(link.operstate == "up")));
-    text.family("node_network_up", Kind::Gauge, "Value is 1 if operstate is 'up', 0 otherwise.", up);
-    let addresses = all().flat_map(|(netns, figures)| {
-        figures.addresses.iter().map(move |a| {
-            let (device, address, scope) = (escaped(a.link.as_str()), a.address, scope(a.address));
-            let prefix = a.prefix;
-            let labels = format!(
-                "netns=\"{netns}\",device=\"{device}\",address=\"{address}\",netmask=\"{prefix}\",scope=\"{scope}\""
-            );
-            (labels, 1)
-        })
+    let help = "Non-numeric data from /sys/class/net/<iface>, value is always 1.";
+    text.family("node_network_info", Kind::Gauge, help, |family| {
+        rows.iter().for_each(|(labels, link)| info(family, labels, link));
     });
-    text.family("node_network_address_info", Kind::Gauge, "node network address by device", addresses);
+    let help = "Value is 1 if operstate is 'up', 0 otherwise.";
+    text.family("node_network_up", Kind::Gauge, help, |family| {
+        rows.iter().for_each(|(labels, link)| family.sample(labels, &[], u8::from(link.operstate == "up")));
+    });
+    text.family("node_network_address_info", Kind::Gauge, "node network address by device", |family| {
+        for (netns, figures) in all() {
+            for a in &figures.addresses {
+                let labels = format!("netns=\"{netns}\",device=\"{}\"", escaped(a.link.as_str()));
+                let (address, prefix) = (a.address.to_string(), a.prefix.to_string());
+                let more = [("address", &*address), ("netmask", &*prefix), ("scope", scope(a.address))];
+                family.sample(&labels, &more, 1);
+            }
+        }
+    });
     statistics(text, &rows);
 }
 
 fn properties(text: &mut Text, rows: &[Row<'_>]) {
     let mut all = |name: &str, value: &dyn Fn(&LinkFigures) -> Option<u64>| {
-        let samples = rows.iter().filter_map(|(labels, link)| Some((labels, value(link)?)));
         let help = format!("Network device property: {name}");
-        text.family(&format!("node_network_{name}"), Kind::Gauge, &help, samples);
+        text.family(&format!("node_network_{name}"), Kind::Gauge, &help, |family| {
+            for (labels, link) in rows {
+                if let Some(value) = value(link) {
+                    family.sample(labels, &[], value);
+                }
+            }
+        });
     };
     all("address_assign_type", &|l| l.properties.address_assign_type.map(u64::from));
     all("device_id", &|l| l.properties.device_id.map(u64::from));
@@ -66,26 +68,33 @@ fn properties(text: &mut Text, rows: &[Row<'_>]) {
 }
 
 fn carrier(text: &mut Text, rows: &[Row<'_>]) {
-    let samples = rows.iter().filter_map(|(labels, link)| Some((labels, u8::from(link.carrier?))));
-    text.family("node_network_carrier", Kind::Gauge, "Network device property: carrier", samples);
+    text.family("node_network_carrier", Kind::Gauge, "Network device property: carrier", |family| {
+        for (labels, link) in rows {
+            if let Some(carrier) = link.carrier {
+                family.sample(labels, &[], u8::from(carrier));
+            }
+        }
+    });
     let names = ["carrier_changes_total", "carrier_up_changes_total", "carrier_down_changes_total"];
     for (at, name) in names.into_iter().enumerate() {
-        let samples = rows.iter().map(|(labels, link)| (labels, link.carrier_changes[at]));
         let help = format!("Network device property: {name}");
-        text.family(&format!("node_network_{name}"), Kind::Counter, &help, samples);
+        text.family(&format!("node_network_{name}"), Kind::Counter, &help, |family| {
+            rows.iter().for_each(|(labels, link)| family.sample(labels, &[], link.carrier_changes[at]));
+        });
     }
 }
 
-/// The labels of `node_network_info`.
-fn info(labels: &str, link: &LinkFigures) -> impl Display {
-    let admin = if link.is_up { "up" } else { "down" };
-    let (address, broadcast, operstate) = (&link.address, &link.broadcast, link.operstate);
-    let (alias, duplex) = (escaped(&link.alias), link.properties.duplex.as_deref().unwrap_or_default());
-    format!(
-        "{labels},address=\"{address}\",adminstate=\"{admin}\",broadcast=\"{broadcast}\",duplex=\"{}\",\
-         ifalias=\"{alias}\",operstate=\"{operstate}\"",
-        escaped(duplex)
-    )
+/// The sample of `node_network_info`.
+fn info(family: &mut Family<'_>, labels: &str, link: &LinkFigures) {
+    let more = [
+        ("address", link.address.as_str()),
+        ("adminstate", if link.is_up { "up" } else { "down" }),
+        ("broadcast", &link.broadcast),
+        ("duplex", link.properties.duplex.as_deref().unwrap_or_default()),
+        ("ifalias", &link.alias),
+        ("operstate", link.operstate),
+    ];
+    family.sample(labels, &more, 1);
 }
 
 /// node_exporter's word for the reach of an address (Go's `net.IP`).
@@ -125,8 +134,9 @@ const STATISTICS: [(&str, Read); 17] = [
 
 fn statistics(text: &mut Text, rows: &[Row<'_>]) {
     for (name, read) in STATISTICS {
-        let samples = rows.iter().map(|(labels, link)| (labels, read(link)));
         let help = format!("Network device statistic {name}.");
-        text.family(&format!("node_network_{name}_total"), Kind::Counter, &help, samples);
+        text.family(&format!("node_network_{name}_total"), Kind::Counter, &help, |family| {
+            rows.iter().for_each(|(labels, link)| family.sample(labels, &[], read(link)));
+        });
     }
 }

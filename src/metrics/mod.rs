@@ -47,10 +47,10 @@ pub struct Looked {
     pub restarts: Vec<(String, u64)>,
 }
 
-/// All families of all namespaces.
-pub fn text(namespaces: &[Namespace]) -> String {
+/// All families of all namespaces, with how many connections each may track, where the kernel tracks any.
+pub fn text(namespaces: &[Namespace], conntrack_limit: Option<u64>) -> String {
     let mut text = Text::default();
-    namespaces::write(&mut text, namespaces);
+    namespaces::write(&mut text, namespaces, conntrack_limit);
     links::write(&mut text, namespaces);
     text.finish()
 }

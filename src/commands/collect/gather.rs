@@ -21,7 +21,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 /// How old a look may be before another is taken.
 const STALE: u64 = 60;
 /// How much of the processor's time looks may take at a time.
-const BUDGET: Duration = Duration::from_millis(20);
+const BUDGET: Duration = Duration::from_millis(15);
 
 /// Whether every namespace is looked at, or as many as may be without burden.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -65,7 +65,7 @@ impl Gather {
                 looked: self.looks.get(name).cloned(),
             })
             .collect();
-        Ok(metrics::text(&namespaces))
+        Ok(metrics::text(&namespaces, Collector::conntrack_limit()))
     }
 
     /// Looks at those that were not looked at for longest.

@@ -26,30 +26,31 @@ pub fn collect(root: &Path, what: &Collect) -> Result<()> {
     }
     match what.every {
         None => write_all(&mut gather, root, what),
-        Some(seconds) => {
-            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-            runtime.context("start the runtime")?.block_on(keep(&mut gather, root, what, seconds))
-        }
+        Some(seconds) => keep(&mut gather, root, what, Duration::from_secs(seconds)),
     }
 }
 
 /// Writes again and again. A namespace may come and go meanwhile: its file says so.
-async fn keep(gather: &mut Gather, root: &Path, what: &Collect, seconds: u64) -> Result<()> {
+fn keep(gather: &mut Gather, root: &Path, what: &Collect, every: Duration) -> Result<()> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().context("start the runtime")?;
+    let inside = runtime.enter();
     let mut end = signal(SignalKind::terminate()).context("watch for SIGTERM")?;
     let mut interrupt = signal(SignalKind::interrupt()).context("watch for SIGINT")?;
-    let mut tick = tokio::time::interval(Duration::from_secs(seconds));
-    let mut ready = false;
-    loop {
-        tokio::select! {
-            _ = tick.tick() => {
-                write_all(gather, root, what)?;
-                if !std::mem::replace(&mut ready, true) {
-                    let _ = sd_notify::notify(&[sd_notify::NotifyState::Ready]);
-                }
+    drop(inside);
+    write_all(gather, root, what)?;
+    let _ = sd_notify::notify(&[sd_notify::NotifyState::Ready]);
+    // Figures are taken outside of the runtime: systemd is asked by one of its own.
+    let mut pause = || {
+        runtime.block_on(async {
+            tokio::select! {
+                () = tokio::time::sleep(every) => true,
+                _ = end.recv() => false,
+                _ = interrupt.recv() => false,
             }
-            _ = end.recv() => break,
-            _ = interrupt.recv() => break,
-        }
+        })
+    };
+    while pause() {
+        write_all(gather, root, what)?;
     }
     for name in &what.names {
         // It may be gone already.

@@ -45,6 +45,11 @@ pub struct Collector {
 }
 
 impl Collector {
+    /// How many connections a namespace may track, the same in each; none where the kernel does not track any.
+    pub fn conntrack_limit() -> Option<u64> {
+        tables::conntrack_limit()
+    }
+
     /// Visits namespaces and gives back their figures in the same order.
     ///
     /// # Errors

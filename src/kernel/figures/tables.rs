@@ -4,7 +4,11 @@
 //! Only what is the namespace's own: of `sockstat` the memory, orphans and allocations are those of the whole kernel
 //! (`net/ipv4/proc.c`).
 
-use std::fs;
+use std::fs::File;
+use std::io::Read;
+
+/// The longest table; what is beyond it is not read. That of conntrack has a line for each processor.
+const LONGEST: usize = 64 << 10;
 
 /// The files as they were, and views of them. One that the kernel has not got is empty.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -14,10 +18,6 @@ pub struct Tables {
     netstat: String,
     xfrm: String,
     conntrack: String,
-    /// How many connections are tracked; none where none ever were.
-    pub conntrack_entries: Option<u64>,
-    /// How many there may be, in the namespaces of this kernel each.
-    pub conntrack_limit: Option<u64>,
 }
 
 /// What of the extensions of MIB-II is told: the wrong, the refused, and how much.
@@ -52,19 +52,14 @@ impl Tables {
     /// Those of the namespace that the calling thread is in.
     pub(super) fn here() -> Self {
         // What the kernel has not got has no file.
-        let read = |name: &str| fs::read_to_string(format!("/proc/thread-self/net/{name}")).unwrap_or_default();
-        let number = |name: &str| {
-            let text = fs::read_to_string(format!("/proc/sys/net/netfilter/{name}")).ok()?;
-            text.trim_end().parse().ok()
-        };
+        let mut buffer = vec![0; LONGEST];
+        let mut read = |name: &str| whole(&format!("/proc/thread-self/net/{name}"), &mut buffer).unwrap_or_default();
         Self {
             sockstat: [read("sockstat"), read("sockstat6")],
             snmp: [read("snmp"), read("snmp6")],
             netstat: read("netstat"),
             xfrm: read("xfrm_stat"),
             conntrack: read("stat/nf_conntrack"),
-            conntrack_entries: number("nf_conntrack_count"),
-            conntrack_limit: number("nf_conntrack_max"),
         }
     }
 
@@ -117,6 +112,14 @@ impl Tables {
         })
     }
 
+    /// How many connections are tracked; none where the kernel does not track any.
+    pub fn conntrack_entries(&self) -> Option<u64> {
+        // The first column, the same on each processor.
+        let mut lines = self.conntrack.lines();
+        lines.next()?.trim_start().strip_prefix("entries")?;
+        u64::from_str_radix(lines.next()?.split_ascii_whitespace().next()?, 16).ok()
+    }
+
     /// What became of packets in connection tracking, by the kernel's names, of all processors together.
     pub fn conntrack(&self) -> Vec<(&str, u64)> {
         let mut lines = self.conntrack.lines();
@@ -132,6 +135,25 @@ impl Tables {
         sums.retain(|(name, _)| !dead.contains(name));
         sums
     }
+}
+
+/// How many connections a namespace may track, the same in each; none where the kernel does not track any.
+pub(super) fn conntrack_limit() -> Option<u64> {
+    // Not with the other tables: sysctls of namespaces share one table of names, which is slow where there are many.
+    whole("/proc/sys/net/netfilter/nf_conntrack_max", &mut [0; 64])?.trim_end().parse().ok()
+}
+
+/// A file that is read at once: the kernel makes these tables anew for each opening, and has no length to ask for.
+fn whole(path: &str, buffer: &mut [u8]) -> Option<String> {
+    let mut file = File::open(path).ok()?;
+    let mut length = 0;
+    loop {
+        match file.read(&mut buffer[length..]).ok()? {
+            0 => break,
+            more => length += more,
+        }
+    }
+    String::from_utf8(buffer[..length].to_vec()).ok()
 }
 
 /// `snmp` and `netstat`: a line of names, and one of values, after the same word.
@@ -170,7 +192,6 @@ mod tests {
             conntrack: "entries  clashres found invalid  drop\n00000009 00000001 0000000a 00000000 00000001\n\
                         00000009 00000001 00000001 00000000 00000002\n"
                 .to_owned(),
-            ..Tables::default()
         };
         let sockets: Vec<_> = tables.sockets().collect();
         let wanted = [
@@ -195,6 +216,7 @@ mod tests {
         assert_eq!(counters, wanted);
         assert_eq!((tables.value("Tcp", "CurrEstab"), tables.value("Tcp", "MaxConn")), (Some(2), None));
         assert_eq!(tables.xfrm().collect::<Vec<_>>(), [("XfrmInError", 0), ("XfrmOutNoStates", 2)]);
+        assert_eq!(tables.conntrack_entries(), Some(9));
         assert_eq!(tables.conntrack(), [("clashres", 2), ("found", 11), ("invalid", 0), ("drop", 3)]);
     }
 
@@ -204,9 +226,9 @@ mod tests {
             let both = || [text.clone(), text.clone()];
             let tables = Tables {
                 sockstat: both(), snmp: both(), netstat: text.clone(), xfrm: text.clone(), conntrack: text.clone(),
-                ..Tables::default()
             };
             let _ = (tables.sockets().count(), tables.counters().count(), tables.xfrm().count(), tables.conntrack());
+            let _ = tables.conntrack_entries();
         }
     }
 }
