@@ -80,12 +80,18 @@ pub enum Command {
         stop: bool,
     },
     /// Show namespaces, their links, addresses and services, routers, and how far they are from the files
+    ///
+    /// Says also what leaks (a service's processes that are outside of its namespace, or ask the host's name servers), why a unit failed, and
+    /// what to do.
     Status {
         /// The namespace; all when there is none
         name: Option<NetnsName>,
         /// Machine-readable
         #[arg(long)]
         json: bool,
+        /// Show it again whenever it has changed, until `q` or an interrupt
+        #[arg(long, conflicts_with = "json")]
+        watch: bool,
     },
     /// Tell Prometheus the figures of namespaces: links, sockets, protocols, IPsec, age, drift
     ///

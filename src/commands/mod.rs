@@ -73,7 +73,9 @@ pub fn run(cli: &Cli, definition: clap::Command) -> Result<()> {
         Command::Plan { name: Some(name), stop, .. } => plan::plan(root, name, *stop),
         Command::Plan { router: Some(router), stop, .. } => plan::router(root, router, *stop),
         Command::Plan { .. } => Ok(()),
-        Command::Status { name, json } => status::status(root, name.as_ref(), *json),
+        Command::Status { name, json, watch } => {
+            status::status(root, &status::Show { name: name.as_ref(), json: *json, watch: *watch })
+        }
         Command::Collect(what) => collect::collect(root, what),
         Command::Enable { service, netns } => enable::enable(root, service, netns.as_ref()),
         Command::Disable { service } => enable::disable(root, service),

@@ -4,6 +4,7 @@
 //! `ROUTER=`, `LINK=`, `OP=`, and a `MESSAGE_ID=` that `share/catalog` explains. That goes by the journal's own protocol, and only
 //! where standard error is the journal's.
 
+use super::programs;
 use crate::model::{NetnsName, RouterName};
 use log::{Level, LevelFilter, Log, Metadata, Record};
 use std::fmt;
@@ -147,6 +148,21 @@ impl Log for Journal {
     }
 
     fn flush(&self) {}
+}
+
+/// The last errors that a run of a unit told the journal, by its `InvocationID`; nothing where the journal cannot be read.
+pub fn last_errors(invocation: &str, lines: usize) -> Vec<String> {
+    let program = programs::find("journalctl").filter(|_| !invocation.is_empty());
+    let ask = |program| {
+        let mut command = std::process::Command::new(program);
+        command.args(["--quiet", "--no-pager", "--output=cat", "--priority=err", &format!("--lines={lines}")]);
+        let of = [format!("_SYSTEMD_INVOCATION_ID={invocation}"), "+".into(), format!("INVOCATION_ID={invocation}")];
+        command.args(of).stdin(std::process::Stdio::null()).output().ok()
+    };
+    let said = program.and_then(ask).map(|output| String::from_utf8_lossy(&output.stdout).into_owned());
+    let said = said.unwrap_or_default();
+    let said: Vec<&str> = said.lines().filter(|line| !line.trim().is_empty()).collect();
+    said[said.len().saturating_sub(lines)..].iter().map(|line| (*line).to_owned()).collect()
 }
 
 #[cfg(test)]

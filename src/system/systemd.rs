@@ -42,6 +42,24 @@ pub enum Active {
     Failed,
 }
 
+/// How a service does.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Service {
+    /// `ActiveState`.
+    pub active: String,
+    /// `Result`: `success`, or why it failed.
+    pub result: String,
+    /// Its main process; none when there is none.
+    pub main_pid: Option<u32>,
+    /// The folder of its control group below the hierarchy's root; empty when it has none.
+    pub group: String,
+    /// What tells this run of it from others in the journal (`InvocationID`), in hexadecimal.
+    pub invocation: String,
+}
+
+/// A unit as `ListUnitsByPatterns` tells it.
+type Listed = (String, String, String, String, String, String, OwnedObjectPath, u32, String, OwnedObjectPath);
+
 /// A conversation with the manager.
 pub struct Manager {
     runtime: tokio::runtime::Runtime,
@@ -132,6 +150,37 @@ impl Manager {
         let mut units = Vec::<String>::try_from(value).with_context(|| format!("read BoundBy of {unit}"))?;
         units.sort();
         Ok(units)
+    }
+
+    /// The loaded units of a pattern that are in a state, such as `failed`.
+    ///
+    /// # Errors
+    /// When the manager refuses to say.
+    pub fn list(&self, state: &str, pattern: &str) -> Result<Vec<String>> {
+        let reply = self.call("ListUnitsByPatterns", &(vec![state], vec![pattern])).context("list units")?;
+        let units: Vec<Listed> = reply.body().deserialize().context("read the manager's answer")?;
+        Ok(units.into_iter().map(|unit| unit.0).collect())
+    }
+
+    /// How a service does.
+    ///
+    /// # Errors
+    /// When the manager refuses to say, or it is no service.
+    pub fn service(&self, unit: &str) -> Result<Service> {
+        let path = self.path(unit)?;
+        let get = |interface, name| {
+            self.get(path.clone(), interface, name).with_context(|| format!("ask for {name} of {unit}"))
+        };
+        let text = |interface, name| Ok::<_, anyhow::Error>(String::try_from(get(interface, name)?)?);
+        let pid = u32::try_from(get(SERVICE, "MainPID")?)?;
+        let invocation = Vec::<u8>::try_from(get(UNIT, "InvocationID")?)?;
+        Ok(Service {
+            active: text(UNIT, "ActiveState")?,
+            result: text(SERVICE, "Result")?,
+            main_pid: Some(pid).filter(|pid| *pid != 0),
+            group: text(SERVICE, "ControlGroup")?,
+            invocation: invocation.iter().map(|byte| format!("{byte:02x}")).collect(),
+        })
     }
 
     /// How often a service was restarted by `Restart=`.

@@ -1,50 +1,99 @@
-//! `status [NAME] [--json]`: namespaces, what is in them, who uses them, and how far they are from their files.
+//! `status [NAME] [--json] [--watch]`: namespaces, what is in them, who uses them, how far they are from their files, what is not where it
+//! should be, and why something failed.
+
+mod print;
+mod services;
+mod watch;
 
 use super::compare::compare;
 use super::look::is_ours;
 use super::router;
 use super::tunnels::{self, Tunnel, tunnels, xfrm_errors};
+use crate::config;
 use crate::kernel::{Namespace, netns};
 use crate::model::{Kind, Link, LinkName, Netns, NetnsName, NetnsState, Owned};
 use crate::system::record::{Progress, Record};
+use crate::system::systemd::Manager;
 use anyhow::{Result, bail};
 use serde::Serialize;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::{IsTerminal, Write};
 use std::path::Path;
 
-/// Shows one namespace, or all that have a record.
-pub fn status(root: &Path, name: Option<&NetnsName>, json: bool) -> Result<()> {
-    let names = match name {
-        Some(name) => vec![name.clone()],
-        None => Record::list(),
-    };
-    let mut all = Vec::new();
-    for name in &names {
-        all.push(examine(root, name)?);
+/// What is shown, and how.
+pub struct Show<'a> {
+    /// One namespace; all when there is none.
+    pub name: Option<&'a NetnsName>,
+    /// Machine-readable.
+    pub json: bool,
+    /// Again whenever something has changed.
+    pub watch: bool,
+}
+
+/// Shows one namespace, or all that have a record or failed.
+pub fn status(root: &Path, show: &Show<'_>) -> Result<()> {
+    if show.watch {
+        return watch::watch(|colour| Overview::look(root, show.name)?.text(colour));
     }
-    let routers = if name.is_none() { router::status::all(root) } else { Vec::new() };
+    let overview = Overview::look(root, show.name)?;
     let mut out = std::io::stdout().lock();
-    if json {
-        // A router has `router` in the place of `name`.
-        let values = all.iter().map(serde_json::to_value).chain(routers.iter().map(serde_json::to_value));
-        serde_json::to_writer_pretty(&mut out, &values.collect::<Result<Vec<_>, _>>()?)?;
-        writeln!(out)?;
+    if show.json {
+        overview.json(&mut out)?;
     } else {
         let colour = std::io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none();
-        for status in &all {
-            print(&mut out, status, colour)?;
+        out.write_all(overview.text(colour)?.as_bytes())?;
+    }
+    match show.name {
+        Some(name) if overview.namespaces.iter().all(|s| s.state != "up") => bail!("{name} is not up"),
+        _ => Ok(()),
+    }
+}
+
+/// All that is shown.
+struct Overview {
+    namespaces: Vec<Status>,
+    routers: Vec<router::status::Status>,
+    /// Those that have files and are not up, where all are shown.
+    idle: Vec<NetnsName>,
+}
+
+impl Overview {
+    fn look(root: &Path, name: Option<&NetnsName>) -> Result<Self> {
+        let manager = services::manager();
+        let names = match name {
+            Some(name) => BTreeSet::from([name.clone()]),
+            None => Record::list().into_iter().chain(services::failed(manager.as_ref())).collect(),
+        };
+        let namespaces = names.iter().map(|name| examine(root, name, manager.as_ref())).collect::<Result<Vec<_>>>()?;
+        let is_idle = |idle: &NetnsName| name.is_none() && !names.contains(idle);
+        let idle = config::list(root).into_iter().filter(is_idle).collect();
+        let routers = if name.is_none() { router::status::all(root) } else { Vec::new() };
+        Ok(Self { namespaces, routers, idle })
+    }
+
+    fn json(&self, out: &mut impl Write) -> Result<()> {
+        // A router has `router` in the place of `name`.
+        let values = self.namespaces.iter().map(serde_json::to_value);
+        let values = values.chain(self.routers.iter().map(serde_json::to_value)).collect::<Result<Vec<_>, _>>()?;
+        serde_json::to_writer_pretty(&mut *out, &values)?;
+        writeln!(out)?;
+        Ok(())
+    }
+
+    /// Lines for people.
+    fn text(&self, colour: bool) -> Result<String> {
+        let mut out = Vec::new();
+        for status in &self.namespaces {
+            print::print(&mut out, status, colour)?;
         }
-        for status in &routers {
+        for status in &self.routers {
             router::status::print(&mut out, status)?;
         }
-        if all.is_empty() && routers.is_empty() {
+        if self.namespaces.is_empty() && self.routers.is_empty() {
             writeln!(out, "no namespace of systemd-netns is up")?;
         }
-    }
-    match name {
-        Some(name) if all.iter().all(|s| s.state != "up") => bail!("{name} is not up"),
-        _ => Ok(()),
+        print::summary(&mut out, &self.namespaces, &self.idle)?;
+        Ok(String::from_utf8_lossy(&out).into_owned())
     }
 }
 
@@ -57,6 +106,15 @@ struct Status {
     links: Vec<LinkStatus>,
     routes: usize,
     processes: Vec<Process>,
+    /// Services that systemd binds to it, whether they run or not.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    services: Vec<services::Service>,
+    /// What is not where it should be: one sentence each, with what to do.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    leaks: Vec<String>,
+    /// Why the unit of the namespace, or a service of it, failed.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    failures: Vec<services::Failure>,
     /// Other services whose links are in it.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     users: Vec<NetnsName>,
@@ -90,7 +148,7 @@ struct Process {
     unit: Option<String>,
 }
 
-fn examine(root: &Path, name: &NetnsName) -> Result<Status> {
+fn examine(root: &Path, name: &NetnsName, manager: Option<&Manager>) -> Result<Status> {
     let record = Record::read(name)?;
     let ours = record.as_ref().is_some_and(|r| is_ours(name, r));
     let state = match &record {
@@ -109,12 +167,19 @@ fn examine(root: &Path, name: &NetnsName) -> Result<Status> {
         links: Vec::new(),
         routes: 0,
         processes: processes(name),
+        services: Vec::new(),
+        leaks: Vec::new(),
+        failures: Vec::new(),
         users: record.iter().flat_map(|r| r.users.iter().filter(|user| *user != name).cloned()).collect(),
         tunnels: Vec::new(),
         xfrm_errors: BTreeMap::new(),
         drift: Vec::new(),
         mistakes: Vec::new(),
     };
+    if let Some(manager) = manager {
+        let bound = services::look(manager, name);
+        (status.services, status.leaks, status.failures) = (bound.services, bound.leaks, bound.failures);
+    }
     if !ours {
         return Ok(status);
     }
@@ -174,66 +239,5 @@ fn origin(name: LinkName, link: &Link, owned: Option<&Owned>) -> String {
             "made".to_owned()
         }
         _ => "not from the files".to_owned(),
-    }
-}
-
-fn print(out: &mut impl Write, s: &Status, colour: bool) -> std::io::Result<()> {
-    let (mark, end) = match (colour, s.state) {
-        (false, _) => ("", ""),
-        (true, "up") if s.drift.is_empty() && s.mistakes.is_empty() => ("\x1b[32m", "\x1b[0m"),
-        (true, "up") => ("\x1b[33m", "\x1b[0m"),
-        (true, _) => ("\x1b[31m", "\x1b[0m"),
-    };
-    writeln!(out, "{mark}{}{end}: {}", s.name, what_it_means(s))?;
-    let width = s.links.iter().map(|l| l.name.as_str().len()).max().unwrap_or(0);
-    for l in &s.links {
-        let (up, addresses) = (if l.up { "up  " } else { "down" }, l.addresses.join(" "));
-        let space = if addresses.is_empty() { "" } else { "  " };
-        writeln!(out, "    {:width$}  {up}  {addresses}{space}({})", l.name.as_str(), l.origin)?;
-    }
-    tunnels::print(out, &s.tunnels, &s.xfrm_errors)?;
-    if s.routes > 0 {
-        writeln!(out, "    {} {}", s.routes, if s.routes == 1 { "route" } else { "routes" })?;
-    }
-    let mut units: Vec<(String, Vec<u32>)> = Vec::new();
-    for p in &s.processes {
-        let unit = p.unit.clone().unwrap_or_else(|| "no unit".to_owned());
-        match units.iter_mut().find(|(u, _)| *u == unit) {
-            Some((_, pids)) => pids.push(p.pid),
-            None => units.push((unit, vec![p.pid])),
-        }
-    }
-    for (unit, pids) in units {
-        let shown: Vec<String> = pids.iter().take(8).map(ToString::to_string).collect();
-        let more = if pids.len() > 8 { format!(" and {} more", pids.len() - 8) } else { String::new() };
-        writeln!(out, "    {unit}: {}{more}", shown.join(" "))?;
-    }
-    for mistake in &s.mistakes {
-        writeln!(out, "    {}", mistake.replace('\n', "\n    "))?;
-    }
-    if !s.drift.is_empty() {
-        writeln!(out, "    not as the files say; systemctl reload systemd-netns@{} would do:", s.name)?;
-        for op in s.drift.iter().take(10) {
-            writeln!(out, "        {op}")?;
-        }
-        if s.drift.len() > 10 {
-            writeln!(out, "        … and {} more", s.drift.len() - 10)?;
-        }
-    }
-    Ok(())
-}
-
-fn what_it_means(s: &Status) -> String {
-    match s.state {
-        "up" if s.drift.is_empty() && s.mistakes.is_empty() => "up, as the files say".to_owned(),
-        "up" => "up".to_owned(),
-        "created" => "made, with nothing in it yet".to_owned(),
-        "unfinished" => format!("half-made; give everything back with: systemd-netns stop {}", s.name),
-        "gone" => format!(
-            "its namespace was deleted by somebody else; give everything back with: systemd-netns stop {}",
-            s.name
-        ),
-        "foreign" => "exists, and was not made by systemd-netns".to_owned(),
-        _ => "not up".to_owned(),
     }
 }
