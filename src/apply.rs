@@ -105,13 +105,11 @@ impl Diary<'_> {
         let mut fields = vec![("OP", op.word())];
         fields.extend(op.place().map(|place| ("PLACE", place)));
         fields.extend(link.as_ref().map(|link| ("LINK", link.as_str())));
-        if self.about != About::Nobody {
-            journal::note(self.about, event, &fields, text);
-        }
+        journal::note(self.about, event, &fields, text);
     }
 
     fn end(&self) {
-        if self.changes > TOLD && self.about != About::Nobody {
+        if self.changes > TOLD {
             let more = self.changes - TOLD;
             journal::note(self.about, Event::Change, &[("OP", "more")], format_args!("and {more} more changes"));
         }

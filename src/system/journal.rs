@@ -84,12 +84,14 @@ pub fn tell(about: About<'_>, event: Event, op: &str, text: fmt::Arguments<'_>) 
 /// Says something to the journal alone, with fields; tells whether there is one.
 pub fn note(about: About<'_>, event: Event, fields: &[(&str, &str)], text: fmt::Arguments<'_>) -> bool {
     let Some(journal) = NATIVE.get() else { return false };
-    let mut all = vec![("MESSAGE_ID", event.id())];
-    match about {
-        About::Netns(name) => all.push(("NETNS", name.as_str())),
-        About::Router(name) => all.push(("ROUTER", name.as_str())),
-        About::Nobody => {}
-    }
+    let (field, name, words) = match about {
+        About::Netns(name) => ("NETNS", name.as_str(), "network namespace"),
+        About::Router(name) => ("ROUTER", name.as_str(), "router"),
+        About::Nobody => return false,
+    };
+    let words = format!("{words} {name}");
+    // The catalog's texts may only speak of fields that are always there.
+    let mut all = vec![("MESSAGE_ID", event.id()), (field, name), ("ABOUT", words.as_str())];
     all.extend(fields);
     let level = event.level();
     let all: &dyn log::kv::Source = &all;

@@ -26,8 +26,9 @@ check_is 'each line has an ID that the catalog knows' '' \
 check_has 'that it is up is told with its summary' 'nginx is up: 1 link moved in, 1 address added, 1 route set' \
     told NETNS=nginx OP=start
 check_is 'once' 1 "$(told --unit systemd-netns@nginx | grep -c 'nginx is up: ')"
-check_has 'journalctl -x explains' 'Network namespace or router nginx is up' \
+check_has 'journalctl -x explains' 'Subject: The network namespace nginx is up' \
     journalctl --no-pager --catalog --since "$since" NETNS=nginx
+check_not 'no text lacks a field' eval "journalctl --no-pager --catalog --since '$since' NETNS=nginx | grep -E '(ABOUT|OP)\\b' | grep Subject"
 check_is 'it is all of the unit' systemd-netns@nginx.service "$(fields NETNS=nginx | jq -r ._SYSTEMD_UNIT | sort -u)"
 check_is 'by one name' systemd-netns "$(fields NETNS=nginx | jq -r .SYSLOG_IDENTIFIER | sort -u)"
 
