@@ -98,6 +98,10 @@ pub enum Command {
     /// Writes netns_NAME.prom for each, which node_exporter's textfile collector reads, or serves them all by HTTP. See
     /// systemd-netns-metrics(7) for what is told.
     Collect(Collect),
+    /// Check this machine: kernel, mounts, units, drop-ins, other network managers
+    ///
+    /// Says of everything that is wrong what to do. Ends with status 1 when something is.
+    Doctor,
     /// Put a service into a namespace: install the drop-in and let systemd read it
     Enable {
         /// The service, with or without .service

@@ -280,3 +280,26 @@ fn being_looked_at_keeps_no_namespace_alive() {
         exporter.end();
     });
 }
+
+/// The words of a dashboard's queries that name families.
+fn queried(dashboard: &serde_json::Value) -> BTreeSet<String> {
+    let queries = dashboard["panels"].as_array().unwrap().iter().flat_map(|panel| panel["targets"].as_array());
+    let expressions = queries.flatten().map(|target| target["expr"].as_str().unwrap().to_owned());
+    let words = |text: String| {
+        let words = text.split(|c: char| !c.is_ascii_alphanumeric() && c != '_').map(str::to_owned).collect::<Vec<_>>();
+        words.into_iter().filter(|word| word.starts_with("netns_") || word.starts_with("node_network_"))
+    };
+    expressions.flat_map(words).collect()
+}
+
+#[test]
+fn the_dashboard_asks_for_what_is_told() {
+    let dashboard = serde_json::from_str(include_str!("../share/grafana/systemd-netns.json")).unwrap();
+    let queried = queried(&dashboard);
+    assert!(queried.len() > 10, "{queried:?}");
+    let manual = include_str!("../share/man/systemd-netns-metrics.7");
+    let words: BTreeSet<&str> = manual.split(|c: char| !c.is_ascii_alphanumeric() && c != '_').collect();
+    for name in queried {
+        assert!(words.contains(name.strip_prefix("node_network_").unwrap_or(&name)), "{name} is not told");
+    }
+}

@@ -5,6 +5,7 @@ mod collect;
 mod compare;
 mod device;
 mod dhcp;
+mod doctor;
 mod enable;
 mod generate;
 pub mod generator;
@@ -77,6 +78,7 @@ pub fn run(cli: &Cli, definition: clap::Command) -> Result<()> {
             status::status(root, &status::Show { name: name.as_ref(), json: *json, watch: *watch })
         }
         Command::Collect(what) => collect::collect(root, what),
+        Command::Doctor => doctor::doctor(root),
         Command::Enable { service, netns } => enable::enable(root, service, netns.as_ref()),
         Command::Disable { service } => enable::disable(root, service),
         Command::Run(run) => run::run(&run.name, &run.command),

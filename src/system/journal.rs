@@ -152,19 +152,21 @@ impl Log for Journal {
     fn flush(&self) {}
 }
 
-/// The last errors that a run of a unit told the journal, by its `InvocationID`; nothing where the journal cannot be read.
+/// The last errors that a run of a unit told the journal, by its `InvocationID`, or what else it said last; nothing where the journal
+/// cannot be read.
 pub fn last_errors(invocation: &str, lines: usize) -> Vec<String> {
-    let program = programs::find("journalctl").filter(|_| !invocation.is_empty());
-    let ask = |program| {
-        let mut command = std::process::Command::new(program);
-        command.args(["--quiet", "--no-pager", "--output=cat", "--priority=err", &format!("--lines={lines}")]);
-        let of = [format!("_SYSTEMD_INVOCATION_ID={invocation}"), "+".into(), format!("INVOCATION_ID={invocation}")];
-        command.args(of).stdin(std::process::Stdio::null()).output().ok()
+    let Some(program) = programs::find("journalctl").filter(|_| !invocation.is_empty()) else { return Vec::new() };
+    let ask = |priority: &str| {
+        let mut command = std::process::Command::new(&program);
+        command.args(["--quiet", "--no-pager", "--output=cat", priority, &format!("--lines={lines}")]);
+        command.arg(format!("_SYSTEMD_INVOCATION_ID={invocation}")).stdin(std::process::Stdio::null());
+        let said = command.output().map(|output| output.stdout).unwrap_or_default();
+        let said = String::from_utf8_lossy(&said);
+        let said: Vec<&str> = said.lines().filter(|line| !line.trim().is_empty()).collect();
+        said[said.len().saturating_sub(lines)..].iter().map(|line| (*line).to_owned()).collect::<Vec<_>>()
     };
-    let said = program.and_then(ask).map(|output| String::from_utf8_lossy(&output.stdout).into_owned());
-    let said = said.unwrap_or_default();
-    let said: Vec<&str> = said.lines().filter(|line| !line.trim().is_empty()).collect();
-    said[said.len().saturating_sub(lines)..].iter().map(|line| (*line).to_owned()).collect()
+    let errors = ask("--priority=err");
+    if errors.is_empty() { ask("--priority=debug") } else { errors }
 }
 
 #[cfg(test)]

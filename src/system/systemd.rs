@@ -8,6 +8,7 @@ const BUS: &str = "org.freedesktop.systemd1";
 const MANAGER: &str = "org.freedesktop.systemd1.Manager";
 const UNIT: &str = "org.freedesktop.systemd1.Unit";
 const SERVICE: &str = "org.freedesktop.systemd1.Service";
+const SOCKET: &str = "org.freedesktop.systemd1.Socket";
 
 /// How long a unit may take to start or stop. Its own limits are shorter.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -40,6 +41,23 @@ pub enum Active {
     No,
     /// It does not run, and should.
     Failed,
+}
+
+/// How a unit is set up, as far as namespaces go.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Setup {
+    /// `LoadState`.
+    pub loaded: String,
+    /// The unit's file.
+    pub fragment: String,
+    /// Whether the files are newer than what systemd has read.
+    pub is_stale: bool,
+    /// `BindsTo`.
+    pub binds_to: Vec<String>,
+    /// `TriggeredBy`.
+    pub triggered_by: Vec<String>,
+    /// `NetworkNamespacePath`; empty when it is not set.
+    pub netns: String,
 }
 
 /// How a service does.
@@ -180,6 +198,26 @@ impl Manager {
             main_pid: Some(pid).filter(|pid| *pid != 0),
             group: text(SERVICE, "ControlGroup")?,
             invocation: invocation.iter().map(|byte| format!("{byte:02x}")).collect(),
+        })
+    }
+
+    /// How a service or socket is set up.
+    ///
+    /// # Errors
+    /// When the manager refuses to say.
+    pub fn setup(&self, unit: &str) -> Result<Setup> {
+        let path = self.path(unit)?;
+        let get = |interface, name| {
+            self.get(path.clone(), interface, name).with_context(|| format!("ask for {name} of {unit}"))
+        };
+        let kind = if unit.ends_with(".socket") { SOCKET } else { SERVICE };
+        Ok(Setup {
+            loaded: String::try_from(get(UNIT, "LoadState")?)?,
+            fragment: String::try_from(get(UNIT, "FragmentPath")?)?,
+            is_stale: bool::try_from(get(UNIT, "NeedDaemonReload")?)?,
+            binds_to: Vec::<String>::try_from(get(UNIT, "BindsTo")?)?,
+            triggered_by: Vec::<String>::try_from(get(UNIT, "TriggeredBy")?)?,
+            netns: String::try_from(get(kind, "NetworkNamespacePath")?)?,
         })
     }
 

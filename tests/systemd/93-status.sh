@@ -62,6 +62,8 @@ systemctl reload systemd-netns@nginx
 well_again() { [ "$(grep -c 'nginx: up, as the files say' /run/watched)" -ge 2 ]; }
 check 'and its end' eventually well_again
 kill $watcher
-check 'it ends when it is told to' wait $watcher
+status=0
+wait $watcher || status=$?
+check_is 'it ends when it is told to' 0 $status
 check 'a terminal is left by q' timeout 10 script -qec 'systemd-netns status --watch' /run/typescript < <(sleep 1; printf q; sleep 5)
 check 'with the screen as it was' grep -q 'nginx.*: up' /run/typescript

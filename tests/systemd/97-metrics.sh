@@ -93,6 +93,31 @@ check_not 'nor alive' test -e /run/netns/nginx
 systemctl start nginx
 sleep 1.1
 check 'it tells of the new one' says 'node_network_up{netns="nginx",device="eth0"}' 1 $exporter
+# A real Prometheus asks, and is asked all that the dashboard asks.
+dashboard=/usr/share/systemd-netns-helper/grafana/systemd-netns.json
+mkdir -p /run/prometheus
+cat >/run/prometheus/config.yml <<'END'
+global: {scrape_interval: 1s, scrape_timeout: 1s}
+scrape_configs: [{job_name: netns, static_configs: [{targets: ['127.0.0.1:9717']}]}]
+END
+systemd-run --quiet --unit=lan-prometheus prometheus --config.file=/run/prometheus/config.yml \
+    --storage.tsdb.path=/run/prometheus/data --web.listen-address=127.0.0.1:9090
+# ask EXPRESSION: how many series answer.
+ask() {
+    curl -fsS --get --data-urlencode "query=$1" http://127.0.0.1:9090/api/v1/query |
+        jq -e 'select(.status == "success") | .data.result | length'
+}
+scraped() { [ "$(ask 'sum_over_time(netns_up{netns="nginx"}[1m]) >= 4')" = 1 ]; }
+check 'Prometheus scrapes the exporter' eventually scraped
+refused=$(jq -r '.panels[].targets[]?.expr' $dashboard |
+    sed 's/\$instance/.*/g; s/\$netns/.*/g; s/\$__rate_interval/1m/g' |
+    while read -r expression; do ask "$expression" >/dev/null 2>&1 || printf '%s\n' "$expression"; done)
+check_is 'it understands all that the dashboard asks' '' "$refused"
+check_is 'and has an answer about traffic' 1 \
+    "$(ask 'rate(node_network_receive_bytes_total{netns="nginx",device="eth0"}[1m])')"
+systemctl stop lan-prometheus
+zcat /usr/share/man/man7/systemd-netns-metrics.7.gz | sed -n '/^groups:/,/^\.fi/p' | grep -v '^\.fi' >/run/alerts.yml
+check 'promtool accepts the alerts of the manual' promtool check rules /run/alerts.yml
 systemctl stop systemd-netns-exporter.socket systemd-netns-exporter.service
 
 for unit in 'prometheus-netns-collector@nginx' systemd-netns-exporter; do

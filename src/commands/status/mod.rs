@@ -2,7 +2,7 @@
 //! should be, and why something failed.
 
 mod print;
-mod services;
+pub(super) mod services;
 mod watch;
 
 use super::compare::compare;

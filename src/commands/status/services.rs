@@ -13,13 +13,13 @@ use crate::system::{journal, resolv};
 use serde::Serialize;
 
 /// How many lines of the journal are shown of a failure.
-const LINES: usize = 4;
+const LINES: usize = 8;
 /// How many processes of a service are looked at.
 const PROCESSES: usize = 1000;
 
 /// A service that is bound to a namespace.
 #[derive(Debug, Serialize)]
-pub(super) struct Service {
+pub(in crate::commands) struct Service {
     pub unit: String,
     /// Whether it runs.
     pub active: bool,
@@ -30,7 +30,7 @@ pub(super) struct Service {
 
 /// A unit that failed.
 #[derive(Debug, Serialize)]
-pub(super) struct Failure {
+pub(in crate::commands) struct Failure {
     pub unit: String,
     /// systemd's word, such as `exit-code`.
     pub result: String,
@@ -42,30 +42,31 @@ pub(super) struct Failure {
 
 /// What systemd knows of a namespace.
 #[derive(Debug, Default)]
-pub(super) struct Bound {
+pub(in crate::commands) struct Bound {
     pub services: Vec<Service>,
     pub leaks: Vec<String>,
     pub failures: Vec<Failure>,
 }
 
 /// A conversation with systemd, where it runs and can be reached.
-pub(super) fn manager() -> Option<Manager> {
+pub(in crate::commands) fn manager() -> Option<Manager> {
     let manager = systemd::is_booted().then(Manager::connect)?;
     manager.inspect_err(|e| log::debug!("{e:#}, ignoring")).ok()
 }
 
 /// The namespaces whose units have failed.
-pub(super) fn failed(manager: Option<&Manager>) -> Vec<NetnsName> {
+pub(in crate::commands) fn failed(manager: Option<&Manager>) -> Vec<NetnsName> {
     let units = manager.and_then(|manager| manager.list("failed", "systemd-netns@*.service").ok()).unwrap_or_default();
     units.iter().filter_map(|unit| name_of(unit)).collect()
 }
 
-fn name_of(unit: &str) -> Option<NetnsName> {
+/// The namespace whose unit it is.
+pub(in crate::commands) fn name_of(unit: &str) -> Option<NetnsName> {
     unit.strip_prefix("systemd-netns@")?.strip_suffix(".service")?.parse().ok()
 }
 
 /// Looks at the unit of a namespace and at the services that are bound to it. What cannot be asked is left out.
-pub(super) fn look(manager: &Manager, name: &NetnsName) -> Bound {
+pub(in crate::commands) fn look(manager: &Manager, name: &NetnsName) -> Bound {
     let mut bound = Bound::default();
     let own = format!("systemd-netns@{name}.service");
     let units = manager.bound_by(&own).unwrap_or_default();

@@ -115,7 +115,8 @@ impl AsFd for Namespace {
     }
 }
 
-fn on_a_thread<T: Send>(act: impl FnOnce() -> T + Send) -> Result<T, Error> {
+/// Runs something on a thread of its own.
+pub(super) fn on_a_thread<T: Send>(act: impl FnOnce() -> T + Send) -> Result<T, Error> {
     std::thread::scope(|scope| {
         let thread = std::thread::Builder::new()
             .name("netns".to_owned())
