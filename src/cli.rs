@@ -6,6 +6,7 @@ use crate::model::{DeviceInstance, Instance, NetnsName, RouterName};
 use clap::{Args, Parser, Subcommand, ValueHint};
 use clap_complete::Shell;
 use std::ffi::OsString;
+use std::net::SocketAddr;
 use std::path::PathBuf;
 
 /// Puts systemd services into network namespaces of their own
@@ -79,12 +80,18 @@ pub enum Command {
         stop: bool,
     },
     /// Show namespaces, their links, addresses and services, routers, and how far they are from the files
+    ///
+    /// Says also what leaks (a service's processes that are outside of its namespace, or ask the host's name servers), why a unit failed, and
+    /// what to do.
     Status {
         /// The namespace; all when there is none
         name: Option<NetnsName>,
         /// Machine-readable
         #[arg(long)]
         json: bool,
+        /// Show it again whenever it has changed, until `q` or an interrupt
+        #[arg(long, conflicts_with = "json")]
+        watch: bool,
     },
     /// Let systemd listen on the host for services inside, as the `[socket]` sections of their nat files say
     ///
@@ -93,6 +100,15 @@ pub enum Command {
         /// The namespace; all when there is none
         name: Option<NetnsName>,
     },
+    /// Tell Prometheus the figures of namespaces: links, sockets, protocols, IPsec, age, drift
+    ///
+    /// Writes netns_NAME.prom for each, which node_exporter's textfile collector reads, or serves them all by HTTP. See
+    /// systemd-netns-metrics(7) for what is told.
+    Collect(Collect),
+    /// Check this machine: kernel, mounts, units, drop-ins, other network managers
+    ///
+    /// Says of everything that is wrong what to do. Ends with status 1 when something is.
+    Doctor,
     /// Put a service into a namespace: install the drop-in and let systemd read it
     Enable {
         /// The service, with or without .service
@@ -140,6 +156,27 @@ pub enum Command {
         #[arg(value_hint = ValueHint::DirPath)]
         directory: PathBuf,
     },
+}
+
+/// What is collected, and where to.
+#[derive(Debug, Args)]
+pub struct Collect {
+    /// The namespaces
+    #[arg(value_name = "NAME", required_unless_present_any = ["print", "listen"])]
+    pub names: Vec<NetnsName>,
+    /// Where to write netns_NAME.prom
+    #[arg(long, value_name = "DIR", default_value = "/var/lib/prometheus/node-exporter", value_hint = ValueHint::DirPath)]
+    pub directory: PathBuf,
+    /// Write again and again until told to end, then remove the files
+    #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..=86400), conflicts_with = "print")]
+    pub every: Option<u64>,
+    /// Print instead, all namespaces where none is named
+    #[arg(long)]
+    pub print: bool,
+    /// Serve all namespaces by HTTP at ADDRESS:PORT, or at the sockets that systemd passes
+    #[arg(long, value_name = "ADDRESS:PORT", num_args = 0..=1, conflicts_with_all = ["names", "print", "every", "directory"])]
+    #[allow(clippy::option_option, reason = "whether it is given, and what")]
+    pub listen: Option<Option<SocketAddr>>,
 }
 
 /// What is done with a client.

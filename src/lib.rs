@@ -35,6 +35,7 @@
 //! | [`kernel`] | netlink, setns, `/proc/sys` | `model`, `plan` |
 //! | [`system`] | files, commands of the user's, D-Bus, messages | `model`, `interfaces`, `plan` |
 //! | [`apply`], [`report`] | walking a plan; what was done, in words | `model`, `plan`, `kernel`, `system` |
+//! | [`metrics`] | figures, in the text that Prometheus reads | `model`, `kernel` |
 //! | [`router`] | packets between devices, peers and uplinks | `model`; its daemon and device also `kernel`, `system` |
 //! | [`cli`] | what can be typed | `model` |
 //! | [`commands`] | one file per subcommand | everything |
@@ -52,6 +53,7 @@ pub mod commands;
 pub mod config;
 pub mod interfaces;
 pub mod kernel;
+pub mod metrics;
 pub mod model;
 pub mod plan;
 pub mod report;

@@ -18,6 +18,7 @@ use systemd_netns::model::{
     Kind, Link, LinkName, LinkOptions, MARK_TABLE, Netns, NetnsState, Owned, Place, State, Sysctl, VirtualKind,
 };
 use systemd_netns::plan::{Op, Plan, converge, own, simulate, teardown};
+use systemd_netns::system::journal::About;
 use systemd_netns::system::nft;
 use worlds::layers::Features;
 use worlds::{World, netns};
@@ -158,7 +159,7 @@ fn apply_after(plan: &Plan, before: &Plan) {
     // Commands are nothing that the kernel does; those of these worlds do nothing.
     let ops: Vec<Op> = plan.ops.iter().filter(|op| !matches!(op, Op::Run(_))).cloned().collect();
     let commands = Plan { ops, notes: Vec::new() };
-    if let Err(failed) = systemd_netns::apply::apply(&mut Kernel::new(), &commands) {
+    if let Err(failed) = systemd_netns::apply::apply(&mut Kernel::new(), About::Nobody, &commands) {
         panic!("{}: {:#}\nbefore:\n{before}now:\n{plan}", failed.op, failed.error);
     }
 }

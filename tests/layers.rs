@@ -14,6 +14,7 @@ fn allowed() -> BTreeMap<&'static str, &'static [&'static str]> {
         ("system", &["model", "interfaces", "plan"]),
         ("apply", &["model", "plan", "kernel", "system"]),
         ("report", &["model", "plan", "kernel", "system"]),
+        ("metrics", &["model", "kernel"]),
         ("cli", &["model"]),
         ("router", &["model", "kernel", "system"]),
     ])

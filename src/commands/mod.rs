@@ -1,8 +1,11 @@
 //! One file per subcommand; each reads as the flow of the crate's documentation.
 
 mod check;
+mod collect;
+mod compare;
 mod device;
 mod dhcp;
+mod doctor;
 mod enable;
 mod firewall;
 mod generate;
@@ -74,8 +77,12 @@ pub fn run(cli: &Cli, definition: clap::Command) -> Result<()> {
         Command::Plan { name: Some(name), stop, .. } => plan::plan(root, name, *stop),
         Command::Plan { router: Some(router), stop, .. } => plan::router(root, router, *stop),
         Command::Plan { .. } => Ok(()),
-        Command::Status { name, json } => status::status(root, name.as_ref(), *json),
         Command::Publish { name } => publish::publish(root, name.as_ref()),
+        Command::Status { name, json, watch } => {
+            status::status(root, &status::Show { name: name.as_ref(), json: *json, watch: *watch })
+        }
+        Command::Collect(what) => collect::collect(root, what),
+        Command::Doctor => doctor::doctor(root),
         Command::Enable { service, netns } => enable::enable(root, service, netns.as_ref()),
         Command::Disable { service } => enable::disable(root, service),
         Command::Run(run) => run::run(&run.name, &run.command),

@@ -11,6 +11,7 @@ use crate::kernel::{Kernel, netns};
 use crate::model::{Desired, Netns, NetnsName, NetnsState, Owned, State};
 use crate::plan::{Op, Plan, own, own_elsewhere, own_settings, settle};
 use crate::report;
+use crate::system::journal::{self, About, Event};
 use crate::system::lock::{self, Lock};
 use crate::system::record::{self, Progress, Record};
 use crate::system::resolv;
@@ -80,9 +81,9 @@ pub(super) fn start_locked(root: &Path, name: &NetnsName) -> Result<()> {
     record.write_owned(name, &answer_for(&current, desired, &plan, None, &others))?;
     drop(settings);
     plan.notes.iter().for_each(|note| log::warn!("{note}"));
-    if let Err(failed) = apply(&mut kernel, &plan) {
+    if let Err(failed) = apply(&mut kernel, About::Netns(name), &plan) {
         let error = anyhow::Error::from(failed);
-        log::error!("{error:#}");
+        journal::tell(About::Netns(name), Event::Failed, "start", format_args!("{error:#}"));
         log::info!("{name}: giving everything back");
         stop::stop_locked(name, &record).context("and what was done could not be undone")?;
         bail!("{name} was not started; everything is back where it was");
@@ -90,7 +91,8 @@ pub(super) fn start_locked(root: &Path, name: &NetnsName) -> Result<()> {
     record.progress = Progress::Complete;
     record.write(name)?;
     stamp::make(root, name, &loaded, &applied, wanted(name, Some(&record), None, Some(&applied)));
-    log::info!("{name} is up: {}", report::summary(&plan));
+    let done = report::summary(&plan);
+    journal::tell(About::Netns(name), Event::Up, "start", format_args!("{name} is up: {done}"));
     Ok(())
 }
 
@@ -195,8 +197,9 @@ fn reload_locked(root: &Path, name: &NetnsName) -> Result<()> {
     // A router that a device needs may be waiting for that lock by then.
     let settings = settings.filter(|_| !plan.ops.iter().any(|op| matches!(op, Op::AttachDevice { .. } | Op::Run(_))));
     plan.notes.iter().for_each(|note| log::warn!("{note}"));
-    if let Err(failed) = apply(&mut kernel, &plan) {
-        log::error!("{:#}", anyhow::Error::from(failed));
+    if let Err(failed) = apply(&mut kernel, About::Netns(name), &plan) {
+        let error = anyhow::Error::from(failed);
+        journal::tell(About::Netns(name), Event::Failed, "reload", format_args!("{error:#}"));
         drop(settings);
         go_back(name, &mut record, owned, previous)?;
         use_only(name, &mut record, used_before)?;
@@ -210,7 +213,13 @@ fn reload_locked(root: &Path, name: &NetnsName) -> Result<()> {
     if plan.ops.iter().any(|op| matches!(op, Op::SetResolv { .. })) {
         names::refresh(name);
     }
-    log::info!("{name} is in line with its files: {}", report::summary(&plan));
+    let done = report::summary(&plan);
+    journal::tell(
+        About::Netns(name),
+        Event::Reloaded,
+        "reload",
+        format_args!("{name} is in line with its files: {done}"),
+    );
     Ok(())
 }
 
@@ -246,7 +255,7 @@ fn go_back(name: &NetnsName, record: &mut Record, owned: Owned, previous: Option
         let text: Vec<String> = p.iter().map(ToString::to_string).collect();
         anyhow::anyhow!("what was applied before cannot be reached any more: {}", text.join("; "))
     })?;
-    let failures = apply_all(&mut kernel, &back);
+    let failures = apply_all(&mut kernel, About::Netns(name), &back);
     let mut owned = answer_for(&current, previous, &back, Some(owned), &others);
     if failures.is_empty() {
         settle(&mut owned);

@@ -7,6 +7,7 @@ use crate::kernel::{Kernel, netns};
 use crate::model::NetnsName;
 use crate::plan::{Op, teardown};
 use crate::report;
+use crate::system::journal::{self, About, Event};
 use crate::system::lock;
 use crate::system::record::{self, Progress, Record};
 use anyhow::{Result, bail};
@@ -51,8 +52,9 @@ pub(super) fn stop_locked(name: &NetnsName, record: &Record) -> Result<()> {
         plan.spare(&shared::desires(&shared::others(name, Some(&record), None)));
         plan.spare_settings(&current.state, &host::befores(Some(name), None), None);
         plan.notes.iter().for_each(|note| log::warn!("{note}"));
-        failures = apply_all(&mut kernel, &plan);
-        log::info!("{name} is down: {}", report::summary(&plan));
+        failures = apply_all(&mut kernel, About::Netns(name), &plan);
+        let done = report::summary(&plan);
+        journal::tell(About::Netns(name), Event::Down, "stop", format_args!("{name} is down: {done}"));
     }
     // The user's commands may fail, as they may with ifdown; they leave nothing of ours behind.
     let (commands, mut failures): (Vec<_>, Vec<_>) = failures.into_iter().partition(|f| matches!(*f.op, Op::Run(_)));

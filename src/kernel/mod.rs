@@ -7,7 +7,7 @@
 //! In reading order: [`netns`] (what a namespace is), `session` (a conversation inside one), `batch` (many requests
 //! at once), `attribute`, `options` (words of ip-link(8) as attributes), `request` (operations as messages), [`observe`](Observed) (messages
 //! as the model), `apply` and `links`, `wait`; what goes other ways than rtnetlink's: `sysctl`, `tun`, `wireguard`,
-//! and what is only looked at: [`proc`], [`xfrm`].
+//! and what is only looked at: [`proc`], [`xfrm`], [`figures`], [`probe`].
 //!
 //! Invariants: no thread but those made for it ever changes its namespace. Nothing here waits without a limit. What the
 //! kernel says never makes this panic: it is read by checked views. Nothing is decided here: what shall be done comes
@@ -20,11 +20,13 @@ mod attribute;
 mod batch;
 mod delete;
 mod error;
+pub mod figures;
 mod links;
 pub mod mounts;
 pub mod netns;
 mod observe;
 mod options;
+pub mod probe;
 pub mod proc;
 mod request;
 mod session;

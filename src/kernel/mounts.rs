@@ -42,6 +42,17 @@ pub fn has_mount(pid: u32, place: &Path) -> bool {
     table.split(|byte| *byte == b'\n').any(|line| line.split(|byte| *byte == b' ').nth(4) == Some(&place))
 }
 
+/// Whether what is mounted at a place in this process's view is passed on to those of others (`shared:` in mountinfo); none when nothing is
+/// mounted there.
+pub fn is_shared(place: &Path) -> Option<bool> {
+    let table = fs::read("/proc/self/mountinfo").ok()?;
+    let place = escaped(place);
+    let mut lines = table.split(|byte| *byte == b'\n');
+    let line = lines.rfind(|line| line.split(|byte| *byte == b' ').nth(4) == Some(&place))?;
+    let optional = line.split(|byte| *byte == b' ').skip(6).take_while(|word| *word != b"-");
+    Some(optional.into_iter().any(|word| word.starts_with(b"shared:")))
+}
+
 /// A path as mountinfo has it (proc_pid_mountinfo(5)): blanks and backslashes in octal.
 fn escaped(path: &Path) -> Vec<u8> {
     let mut out = Vec::new();

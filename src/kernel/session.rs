@@ -136,6 +136,11 @@ impl Session {
         Self::open_as(namespace, NETLINK_XFRM, &[])
     }
 
+    /// One that speaks rtnetlink in the namespace that the calling thread is in.
+    pub(super) fn here() -> Result<Self, Error> {
+        Self::open_here(NETLINK_ROUTE, &[]).map_err(|e| Error::io("open a netlink socket", &e))
+    }
+
     fn open_as(namespace: &Namespace, protocol: isize, groups: &[u32]) -> Result<Self, Error> {
         namespace.within(|| Self::open_here(protocol, groups))?.map_err(|e| Error::io("open a netlink socket", &e))
     }

@@ -78,6 +78,11 @@ pub(super) fn u32_at(bytes: &[u8], offset: usize) -> u32 {
     bytes.get(offset..).and_then(|rest| rest.first_chunk()).map_or(0, |four| u32::from_ne_bytes(*four))
 }
 
+/// A long number at an offset; 0 when the bytes end before it.
+pub(super) fn u64_at(bytes: &[u8], offset: usize) -> u64 {
+    bytes.get(offset..).and_then(|rest| rest.first_chunk()).map_or(0, |eight| u64::from_ne_bytes(*eight))
+}
+
 /// A number.
 pub(super) fn u32(value: &[u8]) -> u32 {
     u32_at(value, 0)

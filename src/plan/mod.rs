@@ -12,6 +12,7 @@
 mod converge;
 mod gate;
 mod join;
+mod label;
 mod mend;
 mod op;
 mod order;

@@ -12,6 +12,7 @@ pub mod gate;
 pub mod hook;
 pub mod journal;
 pub mod lock;
+pub mod managers;
 pub mod nft;
 pub mod privileges;
 pub mod programs;

@@ -3,7 +3,8 @@
 //! `stop` works from here and never from the configuration. The directory holds
 //!
 //! - `lock` ([`super::lock`]),
-//! - `record.json`, which is replaced by rename(2), so that a reader sees the old or the new one, and
+//! - `record.json`, which is replaced by rename(2), so that a reader sees the old or the new one,
+//! - `host/LINK`, a mark of each link of the host's that is made, which udev's rule of the package looks for, and
 //! - `desired-DIGEST.json`, what was applied, and while a reload is under way what was applied before. It may hold many
 //!   thousands of routes, so it is only read by who needs it: a reload that finds the digest of its files there knows what was
 //!   applied without reading it.
@@ -16,6 +17,7 @@ use std::hash::{Hash, Hasher};
 use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::{SystemTime, UNIX_EPOCH};
 
 /// Where records are kept.
 pub const DIRECTORY: &str = "/run/systemd-netns";
@@ -43,6 +45,9 @@ pub struct Record {
     /// The namespaces whose records name this one among their users.
     #[serde(default)]
     pub uses: BTreeSet<NetnsName>,
+    /// When the namespace was made, in seconds since 1970; none in records of older versions.
+    #[serde(default)]
+    pub since: Option<u64>,
     /// Nobody needs it any more; only its name is left, for whoever can take it away.
     #[serde(default)]
     pub abandoned: bool,
@@ -87,6 +92,7 @@ impl Record {
             identity,
             users: BTreeSet::new(),
             uses: BTreeSet::new(),
+            since: SystemTime::now().duration_since(UNIX_EPOCH).ok().map(|since| since.as_secs()),
             abandoned: false,
             answers: None,
         }
@@ -135,6 +141,7 @@ impl Record {
         let old: Vec<String> = before.into_iter().filter(|old| !digests.contains(old)).collect();
         let former = digests.split_off(1);
         let Owned { taken, before, made, elsewhere, .. } = owned.clone();
+        mark(netns, &made)?;
         self.answers = digests.pop().map(|digest| Answers { digest, former, taken, before, made, elsewhere });
         self.write(netns)?;
         for old in old {
@@ -225,6 +232,25 @@ impl Answers {
     fn digests(self) -> Vec<String> {
         std::iter::once(self.digest).chain(self.former).collect()
     }
+}
+
+/// Marks the host's links that are made, for udev's rule, by empty files `host/LINK`: other network managers are to leave them alone.
+fn mark(netns: &NetnsName, made: &[Place]) -> Result<()> {
+    let folder = directory(netns).join("host");
+    let wanted: BTreeSet<&str> =
+        made.iter().filter(|place| place.netns == Netns::Host).map(|place| place.link.as_str()).collect();
+    let write = || -> std::io::Result<()> {
+        for entry in std::fs::read_dir(&folder).into_iter().flatten().flatten() {
+            if entry.file_name().to_str().is_none_or(|name| !wanted.contains(name)) {
+                std::fs::remove_file(entry.path())?;
+            }
+        }
+        if !wanted.is_empty() {
+            std::fs::create_dir_all(&folder)?;
+        }
+        wanted.iter().try_for_each(|name| std::fs::File::create(folder.join(name)).map(drop))
+    };
+    write().with_context(|| format!("write {}", folder.display()))
 }
 
 fn read_desired(netns: &NetnsName, digest: &str) -> Result<Arc<Desired>> {

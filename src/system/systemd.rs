@@ -9,6 +9,8 @@ use zbus::zvariant::{DynamicType, OwnedObjectPath, OwnedValue};
 const BUS: &str = "org.freedesktop.systemd1";
 const MANAGER: &str = "org.freedesktop.systemd1.Manager";
 const UNIT: &str = "org.freedesktop.systemd1.Unit";
+const SERVICE: &str = "org.freedesktop.systemd1.Service";
+const SOCKET: &str = "org.freedesktop.systemd1.Socket";
 
 /// How long a unit may take to start or stop. Its own limits are shorter.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -44,6 +46,41 @@ pub enum Active {
     /// It does not run, and should.
     Failed,
 }
+
+/// How a unit is set up, as far as namespaces go.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Setup {
+    /// `LoadState`.
+    pub loaded: String,
+    /// The unit's file.
+    pub fragment: String,
+    /// Whether the files are newer than what systemd has read.
+    pub is_stale: bool,
+    /// `BindsTo`.
+    pub binds_to: Vec<String>,
+    /// `TriggeredBy`.
+    pub triggered_by: Vec<String>,
+    /// `NetworkNamespacePath`; empty when it is not set.
+    pub netns: String,
+}
+
+/// How a service does.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Service {
+    /// `ActiveState`.
+    pub active: String,
+    /// `Result`: `success`, or why it failed.
+    pub result: String,
+    /// Its main process; none when there is none.
+    pub main_pid: Option<u32>,
+    /// The folder of its control group below the hierarchy's root; empty when it has none.
+    pub group: String,
+    /// What tells this run of it from others in the journal (`InvocationID`), in hexadecimal.
+    pub invocation: String,
+}
+
+/// A unit as `ListUnitsByPatterns` tells it.
+type Listed = (String, String, String, String, String, String, OwnedObjectPath, u32, String, OwnedObjectPath);
 
 /// A conversation with the manager.
 pub struct Manager {
@@ -177,6 +214,77 @@ impl Manager {
         }
         let kind = String::try_from(self.get(path, "org.freedesktop.systemd1.Job", "JobType")?);
         Ok(kind.is_ok_and(|kind| kind.contains("restart")))
+    }
+
+    /// The units that go when a unit goes (`BindsTo=`), sorted.
+    ///
+    /// # Errors
+    /// When the manager refuses to say.
+    pub fn bound_by(&self, unit: &str) -> Result<Vec<String>> {
+        let value = self.value(unit, "BoundBy")?;
+        let mut units = Vec::<String>::try_from(value).with_context(|| format!("read BoundBy of {unit}"))?;
+        units.sort();
+        Ok(units)
+    }
+
+    /// The loaded units of a pattern that are in a state, such as `failed`.
+    ///
+    /// # Errors
+    /// When the manager refuses to say.
+    pub fn list(&self, state: &str, pattern: &str) -> Result<Vec<String>> {
+        let reply = self.call("ListUnitsByPatterns", &(vec![state], vec![pattern])).context("list units")?;
+        let units: Vec<Listed> = reply.body().deserialize().context("read the manager's answer")?;
+        Ok(units.into_iter().map(|unit| unit.0).collect())
+    }
+
+    /// How a service does.
+    ///
+    /// # Errors
+    /// When the manager refuses to say, or it is no service.
+    pub fn service(&self, unit: &str) -> Result<Service> {
+        let path = self.path(unit)?;
+        let get = |interface, name| {
+            self.get(path.clone(), interface, name).with_context(|| format!("ask for {name} of {unit}"))
+        };
+        let text = |interface, name| Ok::<_, anyhow::Error>(String::try_from(get(interface, name)?)?);
+        let pid = u32::try_from(get(SERVICE, "MainPID")?)?;
+        let invocation = Vec::<u8>::try_from(get(UNIT, "InvocationID")?)?;
+        Ok(Service {
+            active: text(UNIT, "ActiveState")?,
+            result: text(SERVICE, "Result")?,
+            main_pid: Some(pid).filter(|pid| *pid != 0),
+            group: text(SERVICE, "ControlGroup")?,
+            invocation: invocation.iter().map(|byte| format!("{byte:02x}")).collect(),
+        })
+    }
+
+    /// How a service or socket is set up.
+    ///
+    /// # Errors
+    /// When the manager refuses to say.
+    pub fn setup(&self, unit: &str) -> Result<Setup> {
+        let path = self.path(unit)?;
+        let get = |interface, name| {
+            self.get(path.clone(), interface, name).with_context(|| format!("ask for {name} of {unit}"))
+        };
+        let kind = if unit.ends_with(".socket") { SOCKET } else { SERVICE };
+        Ok(Setup {
+            loaded: String::try_from(get(UNIT, "LoadState")?)?,
+            fragment: String::try_from(get(UNIT, "FragmentPath")?)?,
+            is_stale: bool::try_from(get(UNIT, "NeedDaemonReload")?)?,
+            binds_to: Vec::<String>::try_from(get(UNIT, "BindsTo")?)?,
+            triggered_by: Vec::<String>::try_from(get(UNIT, "TriggeredBy")?)?,
+            netns: String::try_from(get(kind, "NetworkNamespacePath")?)?,
+        })
+    }
+
+    /// How often a service was restarted by `Restart=`.
+    ///
+    /// # Errors
+    /// When the manager refuses to say, or it is no service.
+    pub fn restarts(&self, service: &str) -> Result<u32> {
+        let value = self.get(self.path(service)?, SERVICE, "NRestarts")?;
+        u32::try_from(value).with_context(|| format!("read NRestarts of {service}"))
     }
 
     fn wait(&self, unit: &str, done: impl Fn(Active) -> bool) -> Result<Active> {

@@ -14,6 +14,7 @@ use crate::model::{Gate, Netns, OwnedGate, RouterName, State};
 use crate::plan::{Plan, Problem, close_gate, gate_links, gate_settings, open_gate, own_gate, settle_gate};
 use crate::report;
 use crate::router::settings::Settings;
+use crate::system::journal::{self, About, Event};
 use crate::system::systemd::{self, Active, Manager};
 use crate::system::{gate, lock, nft};
 use anyhow::{Context, Result, bail};
@@ -50,7 +51,7 @@ pub(super) fn open(name: &RouterName, wanted: Gate) -> Result<()> {
     let is_new = owned.is_none();
     let mut owned = own_gate(&seen, wanted, owned, &host::befores(None, Some(name)));
     gate::write(name, &owned)?;
-    if let Err(failed) = apply(&mut Kernel::new(), &plan) {
+    if let Err(failed) = apply(&mut Kernel::new(), About::Router(name), &plan) {
         let error = anyhow::Error::from(failed);
         if is_new {
             log::info!("{name}: giving everything back");
@@ -60,7 +61,8 @@ pub(super) fn open(name: &RouterName, wanted: Gate) -> Result<()> {
     }
     settle_gate(&mut owned);
     gate::write(name, &owned)?;
-    log::info!("{name} is prepared: {}", report::summary(&plan));
+    let done = report::summary(&plan);
+    journal::tell(About::Router(name), Event::Up, "prepare", format_args!("{name} is prepared: {done}"));
     Ok(())
 }
 
@@ -140,9 +142,10 @@ fn is_needed(name: &RouterName, ends: bool) -> bool {
 
 fn close(name: &RouterName, owned: &OwnedGate) -> Result<()> {
     let plan = close_gate(look_at(None, Some(owned))?, owned, &host::befores(None, Some(name)));
-    report_failures(apply_all(&mut Kernel::new(), &plan))?;
+    report_failures(apply_all(&mut Kernel::new(), About::Router(name), &plan))?;
     gate::remove(name)?;
-    log::info!("{name} is cleaned up: {}", report::summary(&plan));
+    let done = report::summary(&plan);
+    journal::tell(About::Router(name), Event::Down, "clean", format_args!("{name} is cleaned up: {done}"));
     Ok(())
 }
 

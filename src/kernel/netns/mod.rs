@@ -12,7 +12,7 @@
 
 mod processes;
 
-pub use processes::{Process, pids};
+pub use processes::{Process, of_process, pids};
 
 use super::error::Error;
 use crate::model::{Netns, NetnsName};
@@ -115,7 +115,8 @@ impl AsFd for Namespace {
     }
 }
 
-fn on_a_thread<T: Send>(act: impl FnOnce() -> T + Send) -> Result<T, Error> {
+/// Runs something on a thread of its own.
+pub(super) fn on_a_thread<T: Send>(act: impl FnOnce() -> T + Send) -> Result<T, Error> {
     std::thread::scope(|scope| {
         let thread = std::thread::Builder::new()
             .name("netns".to_owned())
@@ -131,6 +132,20 @@ pub fn apart<T: Send>(inside: impl FnOnce() -> T + Send) -> Result<T, Error> {
         unshare(CloneFlags::CLONE_NEWNET).map_err(|e| Error::system("make a network namespace", e))?;
         Ok(inside())
     })?
+}
+
+/// Enters each of some namespaces in turn, on one thread that ends afterwards, and gives back what `inside` returned there.
+/// None is held open: one that ends meanwhile ends.
+pub fn visit<T: Send>(
+    names: &[NetnsName],
+    mut inside: impl FnMut(&NetnsName, Identity) -> T + Send,
+) -> Result<Vec<Result<T, Error>>, Error> {
+    let mut one = |name| {
+        let namespace = Namespace::named(name)?;
+        namespace.enter()?;
+        Ok(inside(name, namespace.identity))
+    };
+    on_a_thread(|| names.iter().map(&mut one).collect())
 }
 
 /// The file that bears a name.

@@ -30,6 +30,11 @@ pub fn pids(namespace: &Namespace) -> Result<Vec<Process>, Error> {
     Ok(found)
 }
 
+/// The network namespace of a process; none when it has ended.
+pub fn of_process(pid: u32) -> Option<Identity> {
+    fs::metadata(format!("/proc/{pid}/ns/net")).ok().map(|m| Identity::from(&m))
+}
+
 /// The unit in the lines of a `cgroup` file: of the unified hierarchy, or of systemd's own on older set-ups.
 fn unit_of(lines: &str) -> Option<String> {
     let group = |prefix: &str| lines.lines().find_map(|line| line.split_once(prefix).map(|(_, path)| path));

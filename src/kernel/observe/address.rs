@@ -88,6 +88,11 @@ impl Seen<'_> {
         self.local
     }
 
+    /// Its prefix length.
+    pub fn prefix(&self) -> u8 {
+        self.prefix
+    }
+
     /// Whether it is of the family `AF_…`.
     pub fn is_of(&self, family: u8) -> bool {
         self.family == family

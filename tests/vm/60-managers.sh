@@ -1,0 +1,73 @@
+#!/bin/bash
+# Other network managers leave what systemd-netns makes alone, by the rules of the package; what they hold is found.
+# timeout: 240
+. /tests/lib/assert.sh
+. /tests/lib/machine.sh
+
+nic=$(nic_with_mac 02:00:00:00:00:11)
+write /etc/netns/app/network/links <<'END'
+link-netns app link0 link1
+iface link0 inet static
+    address 100.64.0.0/31
+END
+write /etc/netns/app/network/interfaces <<'END'
+auto link1
+iface link1 inet static
+    address 100.64.0.1/31
+END
+
+# Everything is networkd's, and gets an address of its.
+printf '[Match]\nName=*\n[Network]\nLinkLocalAddressing=no\nAddress=203.0.113.99/24\n' >/etc/systemd/network/50-all.network
+systemctl start systemd-networkd
+check 'the namespace starts' systemctl start systemd-netns@app
+ip link add other0 type veth peer name other1
+ip link set other0 up
+ip link set other1 up
+state() { networkctl --no-legend list "$1" | awk '{ print $NF }'; }
+has() { ip address show dev "$1" | grep -q 203.0.113.99; }
+check 'a pair of somebody else is configured' eventually has other0
+check_is 'one of ours is not' unmanaged "$(state link0)"
+check_not 'and has no other address' has link0
+check_has 'because udev says so' SYSTEMD_NETNS=1 udevadm info /sys/class/net/link0
+check_exit 'the doctor finds nothing' 0 systemd-netns doctor
+
+printf 'auto %s\niface %s inet static\n    address 192.0.2.2/24\n' "$nic" "$nic" >>/etc/netns/app/network/interfaces
+ip link set "$nic" up
+check 'a NIC that is to move is configured' eventually has "$nic"
+check_has 'which the doctor finds' "systemd-networkd configures $nic by /etc/systemd/network/50-all.network" systemd-netns doctor
+check_exit 'and calls wrong' 1 systemd-netns doctor
+printf '[Match]\nName=%s\n[Link]\nUnmanaged=yes\n' "$nic" >"/etc/systemd/network/05-netns-$nic.network"
+networkctl reload
+let_go() { [ "$(state "$nic")" = unmanaged ]; }
+eventually let_go
+check_exit 'until it is told to leave it alone' 0 systemd-netns doctor
+systemctl stop systemd-networkd.socket systemd-networkd
+rm /etc/systemd/network/*.network
+ip address flush dev "$nic"
+
+# NetworkManager, which here does not spare pairs by rules of its own.
+touch /etc/udev/rules.d/85-nm-unmanaged.rules
+mkdir -p /etc/NetworkManager/conf.d
+printf '[main]\nplugins=keyfile\nno-auto-default=*\n' >/etc/NetworkManager/conf.d/plain.conf
+udevadm control --reload
+udevadm trigger --subsystem-match=net --action=add
+udevadm settle
+systemctl start NetworkManager
+managed() { [ "$(busctl get-property org.freedesktop.NetworkManager "$(nm_path "$1")" org.freedesktop.NetworkManager.Device Managed)" = 'b true' ]; }
+nm_path() {
+    busctl call org.freedesktop.NetworkManager /org/freedesktop/NetworkManager org.freedesktop.NetworkManager \
+        GetDeviceByIpIface s "$1" | cut -d'"' -f2
+}
+check 'NetworkManager manages the NIC' eventually managed "$nic"
+check_not 'and no link of ours' managed link0
+check_has 'the doctor finds the NIC' "NetworkManager configures $nic" systemd-netns doctor
+check_not 'and nothing else' eval "systemd-netns doctor | grep 'configures link0'"
+printf '[device-netns-%s]\nmatch-device=interface-name:%s\nmanaged=0\n' "$nic" "$nic" >"/etc/NetworkManager/conf.d/netns-$nic.conf"
+systemctl reload NetworkManager
+spared() { ! managed "$nic"; }
+check 'it can be told to leave it alone' eventually spared
+check_exit 'and all is well' 0 systemd-netns doctor
+systemctl stop NetworkManager
+systemctl stop systemd-netns@app
+eventually inactive systemd-netns@app
+rm -r /etc/udev/rules.d/85-nm-unmanaged.rules /etc/NetworkManager/conf.d/*
