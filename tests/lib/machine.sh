@@ -84,6 +84,20 @@ sleeper() {
     systemctl daemon-reload
 }
 
+# systemctl: now and then systemd 257 removes the control group of a unit that it is about to start, and the start fails
+# (https://github.com/systemd/systemd/issues/41278); such a one is tried again.
+systemctl() {
+    local status began
+    began=$(date +%s)
+    command systemctl "$@" && return
+    status=$?
+    case $1 in
+        start | restart) journalctl --quiet --since "@$began" --grep 'Failed to spawn executor' >/dev/null || return $status ;;
+        *) return $status ;;
+    esac
+    command systemctl "$@"
+}
+
 inactive() { [ "$(systemctl show -P ActiveState "$1")" = inactive ]; }
 main_pid() { systemctl show -P MainPID "$1"; }
 
