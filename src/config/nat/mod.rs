@@ -13,6 +13,7 @@
 //!
 //! Must not know: the kernel, what other namespaces publish.
 
+mod beside;
 mod keys;
 mod socket;
 mod table;
@@ -30,6 +31,7 @@ use std::collections::BTreeSet;
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 
+pub use beside::nat_warnings;
 pub use socket::PublishedSocket;
 
 const HELP: &str = "a line such as `[publish web]` begins a section";
