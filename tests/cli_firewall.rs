@@ -128,7 +128,7 @@ fn a_mistake_in_the_rules_keeps_the_namespace_down_and_a_reload_as_it_was() {
         assert_says(&inside("nft list ruleset"), "dport 80 accept");
         // What only the kernel knows to be wrong.
         write("nftables", &RULES.replace("accept\n\t}", "accept\n\t}\n\tchain x { ct helper set \"none\"; }\n"));
-        assert_says(&run(78, &["reload", "web"]), "/etc/netns/web/network/nftables:10:");
+        assert_says(&run(78, &["reload", "web"]), "/etc/netns/web/network/nftables:11:");
         assert_says(&inside("nft list ruleset"), "dport 80 accept");
         run(0, &["stop", "web"]);
     });

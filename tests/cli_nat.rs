@@ -68,7 +68,7 @@ fn write(service: &str, file: &str, text: &str) {
 
 fn command(arguments: &[&str]) -> Command {
     let mut command = Command::new(program());
-    command.args(arguments).env_remove("JOURNAL_STREAM");
+    command.args(arguments).env_remove("JOURNAL_STREAM").env_remove("SSH_CONNECTION");
     command
 }
 
@@ -435,5 +435,29 @@ fn sockets_become_units() {
         ] {
             assert_says(&said, &format!("/etc/netns/app/network/nat:{part}"));
         }
+    });
+}
+
+#[test]
+fn check_warns_of_what_is_beside() {
+    world(|| {
+        write("app", "nat", "[publish ssh]\nPort = 20-30\nTo = 10.1.1.6\n");
+        write("two", "nat", "[publish ssh]\nAddress = 203.0.113.1\nPort = 22\nTo = 10.1.1.7\n");
+        sh("nft add table ip filter
+            nft 'add chain ip filter FORWARD { type filter hook forward priority 0; policy drop; }'");
+        let output =
+            command(&["check", "app"]).env("SSH_CONNECTION", "203.0.113.9 50000 203.0.113.1 22").output().unwrap();
+        let said = format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+        assert_says(&said, "app: good, with 3 warnings");
+        let file = "/etc/netns/app/network/nat:1:2: warning:";
+        assert_says(
+            &said,
+            &format!("{file} your own session came in by 203.0.113.1 port 22: the next one goes to 10.1.1.6"),
+        );
+        assert_says(&said, &format!("{file} two publishes this, too"));
+        assert_says(&said, "the host's chain FORWARD of table ip filter drops what is forwarded");
+        sh("nft delete table ip filter");
+        write("two", "nat", "[publish ssh]\nAddress = 203.0.113.1\nPort = 31\nTo = 10.1.1.7\n");
+        assert_says(&run(0, &["check", "app"]), "app: good\n");
     });
 }

@@ -121,6 +121,17 @@ fn render_desired(text: &mut String, desired: &Desired) -> std::fmt::Result {
     if !desired.uses.is_empty() {
         writeln!(text, "uses {}", desired.uses.iter().map(NetnsName::as_str).collect::<Vec<_>>().join(" "))?;
     }
+    if let Some(ruleset) = &desired.ruleset {
+        for part in &ruleset.parts {
+            writeln!(text, "rules of {}:{}", part.file.display(), part.line)?;
+            part.text.lines().try_for_each(|line| writeln!(text, "  {line}"))?;
+        }
+    }
+    if let Some(table) = &desired.table {
+        writeln!(text, "table {}", table.name)?;
+        table.chains.lines().try_for_each(|line| writeln!(text, "{line}"))?;
+    }
+    desired.optional.iter().try_for_each(|key| writeln!(text, "optional {key}"))?;
     desired.resolv.to_string().lines().try_for_each(|line| writeln!(text, "resolv.conf: {line}"))?;
     if desired.scripts != Stanza::default() {
         writeln!(text, "for all links together")?;

@@ -6,8 +6,8 @@ use crate::config::{self, Loaded};
 use crate::interfaces::diagnostic::{Diagnostic, Severity};
 use crate::kernel::{Kernel, netns};
 use crate::model::{Desired, LinkName, Netns, NetnsName, NetnsState, Place, RouterName};
-use crate::system::journal;
 use crate::system::record::Record;
+use crate::system::{journal, nft};
 use anyhow::Result;
 use std::net::IpAddr;
 use std::path::Path;
@@ -29,6 +29,9 @@ pub fn check(root: &Path, names: &[NetnsName], routers: &[RouterName]) -> Result
         let mut diagnostics = std::mem::take(&mut loaded.diagnostics);
         let desired = loaded.desired.take();
         diagnostics.extend(desired.iter().flat_map(rules));
+        if desired.as_ref().is_some_and(|desired| desired.table.is_some()) {
+            diagnostics.extend(around_nat(root, name));
+        }
         if let Some(desired) = desired.filter(|_| root == Path::new("/")) {
             diagnostics.extend(against_the_machine(root, name, &Arc::new(desired), &loaded));
         }
@@ -44,6 +47,20 @@ pub fn check(root: &Path, names: &[NetnsName], routers: &[RouterName]) -> Result
         mistaken.extend((!tell(&name, &diagnostics)).then_some(name));
     }
     if mistaken.is_empty() { Ok(()) } else { Err(Mistakes::one(format!("mistakes in {}", mistaken.join(", "))).into()) }
+}
+
+/// What keeps a `nat` file from doing what it says, or makes it do more.
+fn around_nat(root: &Path, name: &NetnsName) -> Vec<Diagnostic> {
+    let here = root == Path::new("/");
+    let session = if here { session() } else { None };
+    let mut found = config::nat_warnings(root, name, session);
+    for chain in if here { nft::forward_drops() } else { Vec::new() } {
+        let message = format!("the host's chain {chain} drops what is forwarded, unless it is told to let it pass");
+        let help =
+            format!("allow there what the nat file of {name} is about; docker has its chain DOCKER-USER for that");
+        found.push(Diagnostic::warning_without_place(message).help(help));
+    }
+    found
 }
 
 /// What nft(8) says of the rules.
@@ -162,5 +179,11 @@ fn carries_default_route(host: &NetnsState, nic: LinkName) -> bool {
 
 /// This host's address in the caller's ssh session (`SSH_CONNECTION`, ssh(1)).
 fn session_address() -> Option<IpAddr> {
-    std::env::var("SSH_CONNECTION").ok()?.split(' ').nth(2)?.parse().ok()
+    session().map(|(address, _)| address)
+}
+
+fn session() -> Option<(IpAddr, u16)> {
+    let connection = std::env::var("SSH_CONNECTION").ok()?;
+    let mut words = connection.split(' ').skip(2);
+    Some((words.next()?.parse().ok()?, words.next()?.parse().ok()?))
 }

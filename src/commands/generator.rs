@@ -12,7 +12,7 @@
 //! A namespace with a device follows the router of this host that the device goes to: it is there first, and at shutdown gone last.
 //! A router's socket listens where the router's file says.
 //!
-//! What a `nat` file has sockets for gets units ([`publish`]).
+//! What a `nat` file has sockets for gets units.
 //!
 //! A namespace on a bridge that another one's `links` file makes follows that one, and keeps it up.
 

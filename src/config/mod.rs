@@ -95,7 +95,7 @@ mod xfrm;
 pub use files::list;
 pub use inputs::Input;
 pub use load::{Loaded, host_links, load, load_from, made_on_host};
-pub use nat::PublishedSocket;
+pub use nat::{PublishedSocket, nat_warnings};
 pub use router::{Accounts, LoadedRouter, gate, list_routers, load_router, router_path};
 pub use surroundings::{Nothing, Surroundings};
 pub use table::{OptionRow, OptionStatus, options};

@@ -75,6 +75,26 @@ pub fn mark(name: &str) -> Option<String> {
     Some(Table::mark_in(&String::from_utf8_lossy(&output.stdout)))
 }
 
+/// The chains of the calling thread's namespace that drop what is forwarded and what they do not know, as `CHAIN of table FAMILY NAME`.
+pub fn forward_drops() -> Vec<String> {
+    let listed = run(&["-t", "list", "chains"], "").map(|output| String::from_utf8_lossy(&output.stdout).into_owned());
+    dropping(&listed.unwrap_or_default())
+}
+
+fn dropping(listed: &str) -> Vec<String> {
+    let (mut table, mut chain, mut found) = (String::new(), String::new(), Vec::new());
+    for line in listed.lines().map(str::trim) {
+        if let Some(name) = line.strip_prefix("table ") {
+            name.trim_end_matches(" {").clone_into(&mut table);
+        } else if let Some(name) = line.strip_prefix("chain ") {
+            name.trim_end_matches(" {").clone_into(&mut chain);
+        } else if line.contains(" hook forward ") && line.contains("policy drop;") && !table.starts_with("bridge ") {
+            found.push(format!("{chain} of table {table}"));
+        }
+    }
+    found
+}
+
 fn run(arguments: &[&str], input: &str) -> Result<Output> {
     let program = programs::find("nft").with_context(|| format!("nft is not installed (apt install {PACKAGE})"))?;
     let mut child = Command::new(program)
@@ -124,6 +144,13 @@ fn mistake(ruleset: &Ruleset, line: &str, before: u32) -> Option<Diagnostic> {
 mod tests {
     use super::*;
     use crate::model::RulesetPart;
+
+    #[test]
+    fn chains_that_drop_are_found() {
+        let listed = "table ip filter {\n\tchain FORWARD {\n\t\ttype filter hook forward priority filter; policy drop;\n\t}\n\
+                      \tchain X {\n\t}\n}\ntable inet a {\n\tchain f {\n\t\ttype filter hook forward priority 0; policy accept;\n";
+        assert_eq!(dropping(listed), ["FORWARD of table ip filter"]);
+    }
 
     #[test]
     fn what_nft_says_is_told_at_its_place() {

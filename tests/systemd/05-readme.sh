@@ -1,5 +1,6 @@
 #!/bin/bash
-# Every example of the README, copied and pasted. A machine of its kind: two NICs, a bridge br0, the services named there.
+# Every example of the README and of the chapter on LANs, copied and pasted. A machine of its kind: two NICs, a bridge br0, the services
+# named there.
 . /tests/lib/assert.sh
 . /tests/lib/machine.sh
 
@@ -15,3 +16,13 @@ while read -r example; do
     check "README: $example" bash -euxo pipefail -c "$(/tests/lib/readme /README.md "$example")"
     reset_machine
 done < <(/tests/lib/readme /README.md)
+
+# There the files make br0, and eth0 has the one address.
+while read -r example; do
+    lan_nic eth0
+    [ "$example" = 'the NIC in a bridge' ] || ip address add 192.0.2.9/24 dev eth0
+    ip link set eth0 up
+    sleeper app
+    check "chapter on LANs: $example" bash -euxo pipefail -c "$(/tests/lib/readme /lan.md "$example")"
+    reset_machine
+done < <(/tests/lib/readme /lan.md)

@@ -14,6 +14,24 @@ const PUBLISH: [&str; 7] = ["Address", "Port", "Protocol", "To", "From", "Link",
 /// The longest range of ports that goes to others: each is an element of a map.
 const MAX_MAPPED: u32 = 1024;
 
+/// More words than any of these lists has.
+const MAX_WORDS: usize = 256;
+
+/// The values of a list.
+fn list<T>(
+    keys: Keys<'_>,
+    name: &str,
+    read: impl Fn(&Word) -> Result<T, Diagnostic>,
+    report: &mut Report,
+) -> Vec<Spanned<T>> {
+    let mut values = keys.list(name, read, report);
+    if let Some(more) = values.get(MAX_WORDS) {
+        report.push(Diagnostic::error(&more.span, format!("more than {MAX_WORDS} values")));
+        values.truncate(MAX_WORDS);
+    }
+    values
+}
+
 /// `[masquerade]`
 pub(super) fn masquerade(section: &Section, report: &mut Report) -> Option<Source> {
     let keys = Keys::new(Some(section), &["From", "Link"], report);
@@ -29,7 +47,7 @@ pub(super) fn snat(section: &Section, report: &mut Report) -> Option<Source> {
     if keys.get("To").is_none() {
         report.push(missing(section, "To", "the address that the packets leave with; `[masquerade]` takes the link's"));
     }
-    let to = keys.list("To", address, report);
+    let to = list(keys, "To", address, report);
     one_for_each_family(&to, |to| to, report);
     let from = from?;
     for to in &to {
@@ -50,18 +68,18 @@ fn from(section: &Section, keys: Keys<'_>, report: &mut Report) -> Option<Vec<Ip
     if keys.get("From").is_none() {
         report.push(missing(section, "From", "the networks whose packets are meant, such as `From = 10.1.1.0/24`"));
     }
-    let from: Vec<IpNet> = keys.list("From", value::prefix, report).into_iter().map(|net| net.value).collect();
+    let from: Vec<IpNet> = list(keys, "From", value::prefix, report).into_iter().map(|net| net.value).collect();
     (!from.is_empty()).then_some(from)
 }
 
 /// `[publish]`
 pub(super) fn publish(section: &Section, report: &mut Report) -> Option<Published> {
     let keys = Keys::new(Some(section), &PUBLISH, report);
-    let addresses = keys.list("Address", address, report);
-    let ports: Vec<Spanned<Ports>> = keys.list("Port", ports, report);
-    let protocols = keys.list("Protocol", protocol, report);
-    let to = keys.list("To", target, report);
-    let from = keys.list("From", value::prefix, report);
+    let addresses = list(keys, "Address", address, report);
+    let ports: Vec<Spanned<Ports>> = list(keys, "Port", ports, report);
+    let protocols = list(keys, "Protocol", protocol, report);
+    let to = list(keys, "To", target, report);
+    let from = list(keys, "From", value::prefix, report);
     if keys.get("To").is_none() {
         report.push(missing(section, "To", "where it goes, such as `To = 10.1.1.6:22`"));
     }

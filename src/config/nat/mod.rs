@@ -13,6 +13,7 @@
 //!
 //! Must not know: the kernel, what other namespaces publish.
 
+mod beside;
 mod keys;
 mod socket;
 mod table;
@@ -30,9 +31,13 @@ use std::collections::BTreeSet;
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 
+pub use beside::nat_warnings;
 pub use socket::PublishedSocket;
 
 const HELP: &str = "a line such as `[publish web]` begins a section";
+/// More sections than anybody writes; each is held against the others.
+const MAX_SECTIONS: usize = 1024;
+
 const SECTIONS: [&str; 4] = ["masquerade", "snat", "publish", "socket"];
 
 /// What the file asks for.
@@ -91,7 +96,11 @@ pub(super) fn read(access: &dyn Files, netns: &NetnsName, report: &mut Report) -
     let Some(source) = ini::source(access, &path, report) else { return nat };
     nat.path = Some(access.place(&path));
     let Some(source) = source else { return nat };
-    for section in &ini::parse(&source, HELP, report) {
+    let sections = ini::parse(&source, HELP, report);
+    if let Some(more) = sections.get(MAX_SECTIONS) {
+        report.push(Diagnostic::error(&more.name.span, format!("more than {MAX_SECTIONS} sections")));
+    }
+    for section in sections.iter().take(MAX_SECTIONS) {
         let name = &section.name;
         let word = name.value.split_whitespace().next().unwrap_or_default();
         match word.to_ascii_lowercase().as_str() {
