@@ -205,3 +205,54 @@ fn every_key_is_in_its_page() {
     let keys: Vec<&str> = page.split("\n.TP\n.B ").skip(1).filter_map(|text| text.lines().next()).collect();
     assert_eq!(keys, ["IfId", "Prefixes", "DestNetNS", "UnderlayDev", "MTU", "BlockP2P", "Table"]);
 }
+
+/// The blocks of a guide after a line `<!-- file: PATH -->`, as the README has them.
+fn files(guide: &str) -> Vec<(String, String)> {
+    let parts = guide.split("<!-- file: ").skip(1);
+    let file = |part: &str| {
+        let (path, rest) = part.split_once(" -->\n```").unwrap();
+        let text = rest.split_once('\n').unwrap().1.split("\n```").next().unwrap();
+        (path.to_owned(), format!("{text}\n"))
+    };
+    parts.map(file).collect()
+}
+
+#[test]
+fn the_files_of_guides_are_right() {
+    let root = Path::new(env!("CARGO_TARGET_TMPDIR")).join("guides");
+    let _ = fs::remove_dir_all(&root);
+    let mut count = 0;
+    for entry in fs::read_dir(top().join("share/doc")).unwrap() {
+        for (path, text) in files(&fs::read_to_string(entry.unwrap().path()).unwrap()) {
+            let path = root.join(path.trim_start_matches('/'));
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(&path, text).unwrap();
+            count += 1;
+        }
+    }
+    assert!(count > 1);
+    let output = Command::new(BINARY).arg("--root").arg(&root).arg("check").output().unwrap();
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success() && !said.contains("warning"), "{said}");
+}
+
+#[test]
+fn guides_name_only_pages_and_options_that_are_there() {
+    let pages: BTreeSet<String> = pages().into_iter().map(|(name, _)| name).collect();
+    for entry in fs::read_dir(top().join("share/doc")).unwrap() {
+        let path = entry.unwrap().path();
+        let text = fs::read_to_string(&path).unwrap();
+        for (at, _) in text.match_indices("systemd-netns-") {
+            let word: String =
+                text[at..].chars().take_while(|c| c.is_ascii_alphanumeric() || "-()@".contains(*c)).collect();
+            if let Some((page, section)) = word.split_once('(') {
+                let file = format!("{page}.{}", section.trim_end_matches(')'));
+                assert!(pages.contains(&file), "{} speaks of {word}", path.display());
+            }
+        }
+        for command in text.lines().filter_map(|line| line.strip_prefix("systemd-netns ")) {
+            let command = command.split(' ').next().unwrap();
+            assert!(pages.contains(&format!("systemd-netns-{command}.8")), "{}: {command}", path.display());
+        }
+    }
+}
