@@ -85,12 +85,13 @@ wrong 'a file that anybody may write to' 'can be changed by others than root'
 
 systemctl stop nginx
 eventually inactive systemd-netns@nginx
-systemd-netns start nginx
-ip netns delete nginx
-wrong 'a namespace that somebody else deleted' 'somebody else deleted the namespace nginx'
-systemctl stop systemd-netns@nginx
-eventually inactive systemd-netns@nginx
-systemd-netns stop nginx
+write /etc/netns/own/network/interfaces <<<'auto lo'
+systemd-netns start own
+ip netns delete own
+wrong 'a namespace that somebody else deleted' 'somebody else deleted the namespace own'
+systemctl stop systemd-netns@own
+eventually inactive systemd-netns@own
+rm -r /etc/netns/own
 
 ip netns add nginx
 check_has 'a namespace of somebody else' 'was not made by systemd-netns' systemd-netns doctor
