@@ -55,6 +55,50 @@ fn the_documentation_has_every_option() {
     assert!(table == written, "{} is out of date", path.display());
 }
 
+/// The same for a terminal, in roff.
+fn roff_list() -> String {
+    let mut rows: Vec<OptionRow> = config::options().collect();
+    rows.sort_by_key(|row| row.name);
+    let escaped = |text: &str| {
+        let bare = text.replace('\\', "\\e").replace('-', "\\-").replace('`', "");
+        if bare.starts_with(['.', '\'']) { format!("\\&{bare}") } else { bare }
+    };
+    let mut text = String::new();
+    for row in rows {
+        let (star, plus) = (if row.is_prefix { "*" } else { "" }, if row.repeats { " +" } else { "" });
+        let mut said = Vec::new();
+        if !row.note.is_empty() {
+            said.push(escaped(row.note));
+        }
+        if row.status != OptionStatus::Supported {
+            said.insert(0, row.status.to_string());
+        }
+        if !row.methods.is_empty() {
+            said.push(format!("({})", row.methods.join(", ")));
+        }
+        if !row.aliases.is_empty() {
+            let aliases: Vec<String> = row.aliases.iter().map(|alias| escaped(alias)).collect();
+            said.push(format!("[{}]", aliases.join(" ")));
+        }
+        writeln!(text, ".TP\n.B {}{star}\\fR{plus}\n{}", escaped(row.name), said.join(" ")).unwrap();
+    }
+    text.replace("\n\n", "\n\\&\n")
+}
+
+#[test]
+fn the_manual_has_every_option() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("share/man/systemd-netns-interfaces.5");
+    let page = fs::read_to_string(&path).unwrap();
+    let (head, rest) = page.split_once("cargo test --test option_table\n").unwrap();
+    let (written, tail) = rest.split_once(".\\\" end of the list\n").unwrap();
+    let list = roff_list();
+    if std::env::var_os("UPDATE_EXPECT").is_some() {
+        fs::write(&path, format!("{head}cargo test --test option_table\n{list}.\\\" end of the list\n{tail}")).unwrap();
+        return;
+    }
+    assert!(list == written, "{} is out of date", path.display());
+}
+
 /// A file that does nothing but use an option: refused options are errors, ignored ones warnings.
 #[test]
 fn options_are_what_the_table_says() {

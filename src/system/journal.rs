@@ -29,8 +29,6 @@ pub enum About<'a> {
     Netns(&'a NetnsName),
     /// A router.
     Router(&'a RouterName),
-    /// Neither, of which nothing is told.
-    Nobody,
 }
 
 /// What a message says, by the number that it has in the catalog.
@@ -87,7 +85,6 @@ pub fn note(about: About<'_>, event: Event, fields: &[(&str, &str)], text: fmt::
     let (field, name, words) = match about {
         About::Netns(name) => ("NETNS", name.as_str(), "network namespace"),
         About::Router(name) => ("ROUTER", name.as_str(), "router"),
-        About::Nobody => return false,
     };
     let words = format!("{words} {name}");
     // The catalog's texts may only speak of fields that are always there.

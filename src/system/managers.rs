@@ -99,9 +99,9 @@ impl Managers {
             manager: "NetworkManager",
             file: None,
             remedy: vec![
-                format!("printf '[device-netns-{link}]\\nmatch-device=interface-name:{link}\\nmanaged=0\\n' \\"),
+                format!("printf '[keyfile]\\nunmanaged-devices+=interface-name:{link}\\n' \\"),
                 format!("    >/etc/NetworkManager/conf.d/netns-{link}.conf"),
-                "systemctl reload NetworkManager".to_owned(),
+                format!("systemctl reload NetworkManager && nmcli device set {link} managed no"),
             ],
         }))
     }

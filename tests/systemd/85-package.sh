@@ -17,7 +17,10 @@ for file in /usr/sbin/systemd-netns /usr/share/systemd-netns-helper/netns.conf \
     /usr/lib/systemd/system-generators/systemd-netns-generator /usr/share/man/man8/systemd-netns.8.gz \
     /usr/share/man/man5/systemd-netns-router.5.gz /usr/share/man/man5/systemd-netns-tuntap.5.gz /usr/share/man/man5/systemd-netns-firewall.5.gz /usr/share/man/man5/systemd-netns-nat.5.gz \
     /usr/share/bash-completion/completions/systemd-netns /usr/share/zsh/vendor-completions/_systemd-netns \
-    /usr/share/fish/vendor_completions.d/systemd-netns.fish; do
+    /usr/share/fish/vendor_completions.d/systemd-netns.fish /usr/share/man/man5/systemd-netns-interfaces.5.gz \
+    /usr/share/man/man5/systemd-netns-xfrm.5.gz /usr/share/man/man7/systemd-netns-metrics.7.gz \
+    /usr/lib/systemd/catalog/systemd-netns.catalog /usr/lib/udev/rules.d/70-systemd-netns.rules \
+    /usr/lib/systemd/network/05-systemd-netns.network; do
     check "it has $file" test -s "$file"
 done
 check 'systemd finds no fault in the unit' systemd-analyze verify --man=no systemd-netns@nginx.service
@@ -47,11 +50,15 @@ deb() {
 
 systemctl start nginx
 remember
+systemctl start prometheus-netns-collector@nginx systemd-netns-exporter
+collector=$(main_pid prometheus-netns-collector@nginx)
 dpkg-deb --raw-extract /package.deb /run/next
 deb 99.0 /run/next
 check 'it is upgraded' dpkg --install /run/99.0.deb
 check 'nginx and its namespace have not been touched' untouched
 check 'it answers' fetch 192.0.2.2
+check 'the collector is the new one' test "$(main_pid prometheus-netns-collector@nginx)" != "$collector"
+check 'and runs' systemctl -q is-active prometheus-netns-collector@nginx systemd-netns-exporter
 check 'it is reinstalled' dpkg --install /run/99.0.deb
 check 'nginx and its namespace have not been touched' untouched
 systemctl stop nginx
@@ -63,6 +70,8 @@ check 'it is removed while nginx runs' dpkg --remove systemd-netns-helper
 check_not 'the namespace has gone' test -e /run/netns/nginx
 check_is 'the machine is as it was' "$before" "$(snapshot)"
 check 'it is purged' dpkg --purge systemd-netns-helper
+check_not 'no collector is left' systemctl -q is-active prometheus-netns-collector@nginx
+check_not 'nor an exporter' systemctl -q is-active systemd-netns-exporter.socket
 check_not 'no record is left' test -e /run/systemd-netns
 check_not 'no link to a missing file is left' test -L /etc/systemd/system/nginx.service.d/netns.conf
 check_is 'no file is left' '' "$(find / -xdev -name '*systemd-netns*' ! -path '/run/*' ! -path '/proc/*' ! -path '/var/log/*' \

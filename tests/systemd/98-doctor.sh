@@ -62,16 +62,21 @@ systemctl daemon-reload
 
 sleeper app
 systemd-netns enable app --netns nginx
+systemctl start app
 echo '# new' >>/etc/systemd/system/app.service
 touch -d '+1 min' /etc/systemd/system/app.service
 wrong 'a unit that was not read again' 'newer than what systemd has read'
 
-printf '[Socket]\nListenStream=100.64.0.0:8080\n' >/etc/systemd/system/app.socket
+systemctl stop app
+printf '[Socket]\nListenStream=8080\n' >/etc/systemd/system/app.socket
 systemctl daemon-reload
+systemctl start app.socket
 check_has 'a socket in the host is hinted at' 'app.socket, which starts app.service, listens in the host' systemd-netns doctor
 check_exit 'which is not wrong' 0 systemd-netns doctor
 check 'the hint can be followed' remedy 'app.socket, which starts'
 check_is 'it listens inside then' '' "$(systemd-netns doctor | grep app.socket)"
+check_has 'indeed' ':8080' ip netns exec nginx ss -Hltn
+systemctl stop app.socket
 rm -r /etc/systemd/system/app.socket /etc/systemd/system/app.socket.d
 systemd-netns disable app
 
@@ -80,11 +85,13 @@ wrong 'a file that anybody may write to' 'can be changed by others than root'
 
 systemctl stop nginx
 eventually inactive systemd-netns@nginx
-systemctl start systemd-netns@nginx
-ip netns delete nginx
-wrong 'a namespace that somebody else deleted' 'somebody else deleted the namespace nginx'
-systemctl stop systemd-netns@nginx
-eventually inactive systemd-netns@nginx
+write /etc/netns/own/network/interfaces <<<'auto lo'
+systemd-netns start own
+ip netns delete own
+wrong 'a namespace that somebody else deleted' 'somebody else deleted the namespace own'
+systemctl stop systemd-netns@own
+eventually inactive systemd-netns@own
+rm -r /etc/netns/own
 
 ip netns add nginx
 check_has 'a namespace of somebody else' 'was not made by systemd-netns' systemd-netns doctor

@@ -19,7 +19,9 @@ END
 # Everything is networkd's, and gets an address of its.
 printf '[Match]\nName=*\n[Network]\nLinkLocalAddressing=no\nAddress=203.0.113.99/24\n' >/etc/systemd/network/50-all.network
 systemctl start systemd-networkd
-check 'the namespace starts' systemctl start systemd-netns@app
+sleeper app
+netns_conf app
+check 'the namespace starts' systemctl start app
 ip link add other0 type veth peer name other1
 ip link set other0 up
 ip link set other1 up
@@ -62,12 +64,14 @@ check 'NetworkManager manages the NIC' eventually managed "$nic"
 check_not 'and no link of ours' managed link0
 check_has 'the doctor finds the NIC' "NetworkManager configures $nic" systemd-netns doctor
 check_not 'and nothing else' eval "systemd-netns doctor | grep 'configures link0'"
-printf '[device-netns-%s]\nmatch-device=interface-name:%s\nmanaged=0\n' "$nic" "$nic" >"/etc/NetworkManager/conf.d/netns-$nic.conf"
-systemctl reload NetworkManager
+systemd-netns doctor 2>/dev/null | awk '/NetworkManager configures/ { inside = 1; next } inside && /^        / { print substr($0, 9) }' >/run/remedy
+check 'it says what to do' bash -euxo pipefail /run/remedy
 spared() { ! managed "$nic"; }
 check 'it can be told to leave it alone' eventually spared
 check_exit 'and all is well' 0 systemd-netns doctor
+systemctl restart NetworkManager
+check 'also after it was started again' eventually spared
 systemctl stop NetworkManager
-systemctl stop systemd-netns@app
+systemctl stop app
 eventually inactive systemd-netns@app
 rm -r /etc/udev/rules.d/85-nm-unmanaged.rules /etc/NetworkManager/conf.d/*

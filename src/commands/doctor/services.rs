@@ -143,7 +143,7 @@ fn sockets(manager: &Manager, service: &str, setup: &Setup, name: &NetnsName) ->
             format!("mkdir -p /etc/systemd/system/{socket}.d"),
             format!("printf '[Unit]\\nBindsTo=systemd-netns@{name}.service\\nAfter=systemd-netns@{name}.service\\n\\"),
             format!("[Socket]\\nNetworkNamespacePath=/run/netns/{name}\\n' >/etc/systemd/system/{socket}.d/netns.conf"),
-            "systemctl daemon-reload".to_owned(),
+            format!("systemctl daemon-reload && systemctl restart {socket}"),
         ];
         Finding::hint(what, &lines)
     };
