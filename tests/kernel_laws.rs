@@ -159,7 +159,8 @@ fn apply_after(plan: &Plan, before: &Plan) {
     // Commands are nothing that the kernel does; those of these worlds do nothing.
     let ops: Vec<Op> = plan.ops.iter().filter(|op| !matches!(op, Op::Run(_))).cloned().collect();
     let commands = Plan { ops, notes: Vec::new() };
-    if let Err(failed) = systemd_netns::apply::apply(&mut Kernel::new(), About::Nobody, &commands) {
+    let web: systemd_netns::model::NetnsName = "web".parse().expect("a name");
+    if let Err(failed) = systemd_netns::apply::apply(&mut Kernel::new(), About::Netns(&web), &commands) {
         panic!("{}: {:#}\nbefore:\n{before}now:\n{plan}", failed.op, failed.error);
     }
 }
