@@ -221,6 +221,8 @@ fn files(guide: &str) -> Vec<(String, String)> {
 fn the_files_of_guides_are_right() {
     let root = Path::new(env!("CARGO_TARGET_TMPDIR")).join("guides");
     let _ = fs::remove_dir_all(&root);
+    fs::create_dir_all(root.join("etc")).unwrap();
+    fs::write(root.join("etc/passwd"), "root:x:0:0:root:/root:/bin/bash\n").unwrap();
     let mut count = 0;
     for entry in fs::read_dir(top().join("share/doc")).unwrap() {
         for (path, text) in files(&fs::read_to_string(entry.unwrap().path()).unwrap()) {
