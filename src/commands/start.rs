@@ -5,7 +5,7 @@
 
 use super::load::{load_when_there, problems};
 use super::look::{identity, is_left_over, is_ours, look, refuse_foreign, wanted};
-use super::{firewall, host, names, shared, stamp, stop};
+use super::{firewall, host, names, router, shared, stamp, stop};
 use crate::apply::{apply, apply_all};
 use crate::kernel::{Kernel, netns};
 use crate::model::{Desired, Netns, NetnsName, NetnsState, Owned, State};
@@ -68,6 +68,7 @@ pub(super) fn start_locked(root: &Path, name: &NetnsName) -> Result<()> {
     // The uplinks of what it uses are known by now.
     let (desired, loaded) = load_when_there(root, name)?;
     firewall::refuse(&desired)?;
+    router::refuse_mistaken(root, &desired)?;
     let mut record = ensure_created(name)?;
     let others = shared::others(name, Some(&record), Some(&desired));
     let mut kernel = Kernel::new();
@@ -170,6 +171,7 @@ fn reload_locked(root: &Path, name: &NetnsName) -> Result<()> {
         shared::acquire(root, name, &mut record, &first)?;
     }
     let (desired, loaded) = load_when_there(root, name)?;
+    router::refuse_mistaken(root, &desired)?;
     let owned = record.owned(name, Some(&desired))?;
     if owned.as_ref().is_none_or(|owned| owned.desired.ruleset != desired.ruleset) {
         firewall::refuse(&desired)?;

@@ -1,4 +1,4 @@
-//! The loop around the core: the packets' thread ([`data`]), and beside it one that accepts peers, answers who asks for
+//! The loop around the core: the packets' thread (`data`), and beside it one that accepts peers, answers who asks for
 //! statistics, reloads and ends. They share nothing but messages and counters, so that nobody who asks holds a packet up.
 
 mod accept;
@@ -6,6 +6,7 @@ mod data;
 mod frames;
 mod listen;
 mod port;
+mod room;
 mod statistics;
 
 use super::settings::Settings;
@@ -16,6 +17,7 @@ use anyhow::{Context, Result, bail};
 pub use data::Status;
 use data::{Command, Handle, Told};
 use nix::ifaddrs::getifaddrs;
+use nix::net::if_::InterfaceFlags;
 use std::collections::HashMap;
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex};
@@ -35,7 +37,7 @@ pub struct Run<'a> {
 
 /// How many messages of the packets' thread wait to be read; what comes then is lost, but for the counters.
 const MESSAGES: usize = 1024;
-/// How often it is looked what addresses the device has.
+/// How often it is looked what addresses the device has, and whether sockets are still there.
 const LOOK: Duration = Duration::from_secs(5);
 
 /// Runs a router until it is told to end (`SIGTERM`, `SIGINT`). `SIGHUP` reloads it.
@@ -57,7 +59,8 @@ async fn serve(settings: Settings, run: &Run<'_>) -> Result<()> {
     if let Some(ready) = run.ready {
         ready()?;
     }
-    let listeners = listen::listeners(&settings)?;
+    until_running(name.as_str()).await;
+    let mut listeners = listen::listeners(&settings)?;
     let settings = Arc::new(settings);
     let (tell, mut told) = mpsc::channel(MESSAGES);
     let handle = data::start(Arc::clone(&settings), device, run.way, tell)?;
@@ -85,7 +88,12 @@ async fn serve(settings: Settings, run: &Run<'_>) -> Result<()> {
                 handle.send(Command::Own(own(name.as_str(), &settings)));
                 door.reload(Arc::clone(&settings));
             },
-            _ = look.tick() => handle.send(Command::Own(own(name.as_str(), &settings))),
+            _ = look.tick() => {
+                handle.send(Command::Own(own(name.as_str(), &settings)));
+                if let Some(file) = listeners.files.gone() {
+                    bail!("{} is gone, where peers connect: it is made anew", file.display());
+                }
+            }
             _ = watchdog.tick() => if is_alive(&handle).await {
                 let _ = sd_notify::notify(&[sd_notify::NotifyState::Watchdog]);
             },
@@ -111,6 +119,23 @@ async fn serve(settings: Settings, run: &Run<'_>) -> Result<()> {
         }
     }
     Ok(())
+}
+
+/// Waits until the device sends what the host gives it: the kernel looks a little later whether somebody has a device that was up
+/// before, and until then the answers to first packets would be lost.
+async fn until_running(device: &str) {
+    let is_waking = || {
+        let mut found = getifaddrs().into_iter().flatten().filter(|found| found.interface_name == device);
+        let flags = found.next().map(|found| found.flags);
+        flags
+            .is_some_and(|flags| flags.contains(InterfaceFlags::IFF_UP) && !flags.contains(InterfaceFlags::IFF_RUNNING))
+    };
+    for _ in 0..200 {
+        if !is_waking() {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
 }
 
 /// What ends the connections of peers that are gone, by their numbers.

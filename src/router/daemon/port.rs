@@ -1,6 +1,7 @@
 //! How a port is written to, and what waits for it.
 
 use super::frames::Framed;
+use super::room::Place;
 use crate::router::packet::VnetHeader;
 use std::collections::VecDeque;
 
@@ -22,6 +23,8 @@ pub(super) struct Way {
     pub blocked: bool,
     /// It is among those with frames to be written.
     pub dirty: bool,
+    /// That of a stranger, until it has an address.
+    pub place: Option<Place>,
 }
 
 impl Way {
@@ -35,6 +38,7 @@ impl Way {
             paused: false,
             blocked: false,
             dirty: false,
+            place: None,
         }
     }
 
