@@ -50,6 +50,19 @@ check_not 'a start fails' systemctl start systemd-netns@bad
 check_has 'the command that failed is told' 'ended with status' told NETNS=bad OP=run PRIORITY=3
 check_has 'so is that the start did' 'post-up command of eth0 ended with status' told NETNS=bad OP=start PRIORITY=3
 
+# Of a plan with very many changes not each is told.
+{
+    printf 'auto br7\niface br7 inet static\n    bridge_ports none\n    bridge_fd 0\n'
+    for n in $(seq 700); do printf '    address 10.7.%s.%s/32\n' $((n / 250)) $((n % 250 + 1)); done
+} | write /etc/netns/big/network/interfaces
+sleeper big
+netns_conf big
+systemctl start big
+check_has 'very many changes are summed up' ' more changes' told NETNS=big OP=more
+check_is 'after the first ones' 500 "$(fields NETNS=big MESSAGE_ID=e5b8c56dcd694dcf884c95778e1aeafb | jq -r .OP | grep -cv more)"
+systemctl stop big
+eventually inactive systemd-netns@big
+
 # Commands typed by hand speak to who typed them.
 systemd-netns start nginx 2>/run/said
 check_has 'by hand it is said where it was typed' 'nginx is up: ' cat /run/said

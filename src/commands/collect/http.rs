@@ -14,8 +14,8 @@ const FORMAT: &str = "text/plain; version=0.0.4; charset=utf-8";
 pub(super) enum Asked {
     /// `GET /metrics`; without the body for `HEAD`.
     Metrics { body: bool },
-    /// `GET /`.
-    Start,
+    /// `GET /`, likewise.
+    Start { body: bool },
     /// What there is not, by its status.
     Wrong(u16),
 }
@@ -50,7 +50,7 @@ fn parse(head: &[u8]) -> Option<Asked> {
     let path = path.split_once('?').map_or(path, |(path, _)| path);
     Some(match (request.method.unwrap_or_default(), path) {
         (method @ ("GET" | "HEAD"), "/metrics") => Asked::Metrics { body: method == "GET" },
-        ("GET" | "HEAD", "/") => Asked::Start,
+        (method @ ("GET" | "HEAD"), "/") => Asked::Start { body: method == "GET" },
         ("GET" | "HEAD", _) => Asked::Wrong(404),
         _ => Asked::Wrong(405),
     })
@@ -97,7 +97,7 @@ mod tests {
         let asked = |text: &str| parse(text.as_bytes());
         assert_eq!(asked("GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n"), Some(Asked::Metrics { body: true }));
         assert_eq!(asked("HEAD /metrics?a=b HTTP/1.0\r\n\r\n"), Some(Asked::Metrics { body: false }));
-        assert_eq!(asked("GET / HTTP/1.1\r\n\r\n"), Some(Asked::Start));
+        assert_eq!(asked("GET / HTTP/1.1\r\n\r\n"), Some(Asked::Start { body: true }));
         assert_eq!(asked("GET /metricsx HTTP/1.1\r\n\r\n"), Some(Asked::Wrong(404)));
         assert_eq!(asked("POST /metrics HTTP/1.1\r\n\r\n"), Some(Asked::Wrong(405)));
         assert_eq!(asked("\x16\x03\x01\r\n\r\n"), Some(Asked::Wrong(400)));

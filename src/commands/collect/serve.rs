@@ -150,7 +150,10 @@ impl Exporter {
                         http::say(&mut stream, 500, "figures cannot be taken: see the journal\n").await
                     }
                 },
-                Asked::Start => http::say(&mut stream, 200, "figures of network namespaces are at /metrics\n").await,
+                Asked::Start { body } => {
+                    let text = if body { "figures of network namespaces are at /metrics\n" } else { "" };
+                    http::say(&mut stream, 200, text).await
+                }
                 Asked::Wrong(status) => http::say(&mut stream, status, "").await,
             }
         };

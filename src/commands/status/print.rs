@@ -35,6 +35,24 @@ pub(super) fn print(out: &mut impl Write, s: &Status, colour: bool) -> std::io::
         let more = if pids.len() > 8 { format!(" and {} more", pids.len() - 8) } else { String::new() };
         writeln!(out, "    {unit}: {}{more}", shown.join(" "))?;
     }
+    troubles(out, s)?;
+    for mistake in &s.mistakes {
+        writeln!(out, "    {}", mistake.replace('\n', "\n    "))?;
+    }
+    if !s.drift.is_empty() {
+        writeln!(out, "    not as the files say; systemctl reload systemd-netns@{} would do:", s.name)?;
+        for op in s.drift.iter().take(10) {
+            writeln!(out, "        {op}")?;
+        }
+        if s.drift.len() > 10 {
+            writeln!(out, "        … and {} more", s.drift.len() - 10)?;
+        }
+    }
+    Ok(())
+}
+
+/// What does not run, failed or leaks.
+fn troubles(out: &mut impl Write, s: &Status) -> std::io::Result<()> {
     for service in s.services.iter().filter(|service| !service.active) {
         writeln!(out, "    {}: does not run", service.unit)?;
     }
@@ -51,18 +69,6 @@ pub(super) fn print(out: &mut impl Write, s: &Status, colour: bool) -> std::io::
     }
     for leak in &s.leaks {
         writeln!(out, "    leak: {leak}")?;
-    }
-    for mistake in &s.mistakes {
-        writeln!(out, "    {}", mistake.replace('\n', "\n    "))?;
-    }
-    if !s.drift.is_empty() {
-        writeln!(out, "    not as the files say; systemctl reload systemd-netns@{} would do:", s.name)?;
-        for op in s.drift.iter().take(10) {
-            writeln!(out, "        {op}")?;
-        }
-        if s.drift.len() > 10 {
-            writeln!(out, "        … and {} more", s.drift.len() - 10)?;
-        }
     }
     Ok(())
 }
