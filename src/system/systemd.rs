@@ -290,9 +290,10 @@ impl Manager {
     fn wait(&self, unit: &str, done: impl Fn(Active) -> bool) -> Result<Active> {
         let start = Instant::now();
         loop {
+            // A job that waits leaves the unit as it was; so the state counts once there was none.
+            let idle = self.job(unit)? == 0;
             let state = self.active(unit)?;
-            // A job that waits leaves the unit as it was.
-            if done(state) && self.job(unit)? == 0 {
+            if idle && done(state) {
                 return Ok(state);
             }
             if start.elapsed() > PATIENCE {
