@@ -1,0 +1,155 @@
+//! What a router is told about tunnels: plain values, whatever text they came from. Secrets and certificates are files, read by who uses
+//! them.
+
+use super::name::{HostName, TableName};
+use crate::router::settings::Limits;
+use ipnet::IpNet;
+use serde::{Deserialize, Serialize};
+use std::fmt;
+use std::net::{IpAddr, SocketAddr};
+use std::path::PathBuf;
+use uuid::Uuid;
+
+/// The size of the largest packet where nothing else is said, in bytes: that of gost's TUN devices.
+pub const MTU: u32 = 1420;
+
+/// All of it. Without any, a router has no tunnels.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct Tunnels {
+    /// Whether and how hosts are let in.
+    pub server: Option<Server>,
+    /// The routing tables.
+    pub tables: Vec<Table>,
+    /// Who may be which host; anybody who can connect may when there is none.
+    pub clients: Vec<Client>,
+    /// Other routers that this one connects to.
+    pub uplinks: Vec<Uplink>,
+}
+
+impl Tunnels {
+    /// Whether there is anything to do.
+    pub fn is_empty(&self) -> bool {
+        self.server.is_none() && self.uplinks.is_empty()
+    }
+}
+
+/// How hosts are let in.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Server {
+    /// Where.
+    pub listen: Vec<SocketAddr>,
+    /// By TLS; in the clear when there is none.
+    pub tls: Option<ServerTls>,
+    /// The table of who asks for none, or for one that is not there.
+    pub default: Option<TableName>,
+    /// Which hosts may be in which table. When there is any, those that are not listed are refused.
+    pub ingress: Vec<(HostName, TableName)>,
+    /// The size of the largest packet to a host, in bytes.
+    pub mtu: u32,
+}
+
+/// What a server shows, and wants to be shown.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ServerTls {
+    /// Its certificate, and those between it and one that clients trust: PEM.
+    pub certificate: PathBuf,
+    /// The certificate's key: PEM.
+    pub key: PathBuf,
+    /// Who signs the certificates that clients must have; none where they need none.
+    pub clients: Option<PathBuf>,
+}
+
+/// A routing table.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Table {
+    /// Its name.
+    pub name: TableName,
+    /// Whether the router's own device and its local peers are in it; at most one table has them.
+    pub local: bool,
+    /// Routes of the router's file.
+    pub routes: Vec<(IpNet, HostName)>,
+    /// A file with more of them.
+    pub file: Option<PathBuf>,
+    /// How often what is not in the router's own file is read again, in seconds.
+    pub reload: u32,
+}
+
+/// Who may be which host.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Client {
+    /// For people.
+    pub name: String,
+    /// The user that it must be, and the file with the password.
+    pub user: Option<(String, PathBuf)>,
+    /// A name (DNS) that its certificate must have.
+    pub certificate: Option<String>,
+    /// The names that it may have; any when there is none.
+    pub hosts: Vec<HostName>,
+    /// The tables that it may be in; any when there is none.
+    pub tables: Vec<TableName>,
+    /// The addresses that it may announce, beside those that routes lead to it for; of the table's default when there is none.
+    pub addresses: Vec<IpNet>,
+    /// What it may have, where that differs from the router's.
+    pub limits: Option<Limits>,
+}
+
+/// Another router, that this one connects to as a host.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Uplink {
+    /// Its name here.
+    pub name: HostName,
+    /// What is said there.
+    pub client: ClientSettings,
+    /// What is behind it.
+    pub routes: Vec<IpNet>,
+}
+
+/// What a host says to a router, and how it gets there.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ClientSettings {
+    /// Where the router is.
+    pub server: ServerAddress,
+    /// By TLS; in the clear when there is none.
+    pub tls: Option<ClientTls>,
+    /// The name to be had there.
+    pub host: HostName,
+    /// The table to be in.
+    pub id: Option<Uuid>,
+    /// How many of the name's flows are wanted, beside others of that name; 0 to 255.
+    pub weight: u8,
+    /// The addresses that are announced.
+    pub addresses: Vec<IpAddr>,
+    /// The user to be there, and the file with its password.
+    pub user: Option<(String, PathBuf)>,
+    /// The size of the largest packet, in bytes.
+    pub mtu: u32,
+}
+
+/// What a client trusts, and shows.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ClientTls {
+    /// The name that the server's certificate must have.
+    pub name: String,
+    /// Who signs such certificates: PEM; whom this machine trusts when there is none.
+    pub ca: Option<PathBuf>,
+    /// Its own certificate and key: PEM.
+    pub identity: Option<(PathBuf, PathBuf)>,
+}
+
+/// A name or address, and a port.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct ServerAddress {
+    /// A name (DNS), or an address.
+    pub host: String,
+    /// The port.
+    pub port: u16,
+}
+
+impl fmt::Display for ServerAddress {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.host.contains(':') {
+            return write!(f, "[{}]:{}", self.host, self.port);
+        }
+        write!(f, "{}:{}", self.host, self.port)
+    }
+}
