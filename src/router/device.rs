@@ -3,7 +3,8 @@
 //! Holding it is what makes a restart of the router harmless: the device stays, and is passed again. The connection to the router says
 //! nothing after the greeting; when it ends, the router is gone, and it is tried again until there is one.
 //!
-//! With uWSGI's router, which takes no descriptors, packets are framed here instead.
+//! With uWSGI's router, which takes no descriptors, packets are framed here instead. Where the router is on another host, all of a router
+//! is here ([`far`](super::daemon::far)).
 
 mod frames;
 
@@ -39,6 +40,9 @@ pub struct Run<'a> {
 /// # Errors
 /// When the device cannot be had; when what the router refuses would be refused again.
 pub fn run(settings: &DeviceSettings, run: &mut Run<'_>) -> Result<()> {
+    if settings.protocol == Protocol::Tunnel {
+        return super::daemon::far::run(settings, run);
+    }
     let headers = settings.protocol == Protocol::Descriptor;
     let device = Device::open(settings.device, Features { tap: settings.mode == Mode::Tap, headers })
         .with_context(|| format!("the device {}", settings.device))?;
@@ -50,6 +54,7 @@ pub fn run(settings: &DeviceSettings, run: &mut Run<'_>) -> Result<()> {
         let result = match settings.protocol {
             Protocol::Descriptor => hold(settings, &device, run),
             Protocol::Uwsgi => frames::pump(settings, &device, run),
+            Protocol::Tunnel => bail!("its router is on another host"),
         };
         let why = match result {
             Ok(()) => "the router is gone".to_owned(),
@@ -81,6 +86,7 @@ pub fn connect(router: &Listen) -> Result<UnixStream> {
             stream.set_nodelay(true)?;
             Ok(UnixStream::from(std::os::fd::OwnedFd::from(stream)))
         }
+        Listen::Tunnel(server) => bail!("{server} is on another host"),
         Listen::Unix(path) => {
             let name = path.to_str().and_then(|path| path.strip_prefix('@'));
             let stream = match name {

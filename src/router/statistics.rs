@@ -45,6 +45,7 @@ fn one(peer: &PeerStatus, now: super::Nanos) -> Value {
         "gid": who.map_or(0, |who| who.gid),
         "pid": who.map_or(0, |who| who.pid),
         "netns": peer.identity.netns,
+        "remote": peer.identity.remote,
         "transport": peer.transport,
         "since": now.saturating_sub(peer.since) / 1_000_000_000,
         "tx": counters.in_bytes.get(),
@@ -71,12 +72,13 @@ fn counted(counters: &Counters) -> Value {
 pub fn prometheus(device: LinkName, status: &Status) -> String {
     let mut text = String::new();
     let labels = |peer: Option<&PeerStatus>| match peer {
-        None => format!("router=\"{device}\",peer=\"device\",address=\"\",netns=\"\""),
+        None => format!("router=\"{device}\",peer=\"device\",address=\"\",netns=\"\",host=\"\""),
         Some(peer) => format!(
-            "router=\"{device}\",peer=\"{}\",address=\"{}\",netns=\"{}\"",
+            "router=\"{device}\",peer=\"{}\",address=\"{}\",netns=\"{}\",host=\"{}\"",
             peer.port,
             peer.addresses.first().map(ToString::to_string).unwrap_or_default(),
             escaped(peer.identity.netns.first().map(|name| name.as_str()).unwrap_or_default()),
+            escaped(peer.identity.remote.as_ref().map(|remote| remote.host.as_str()).unwrap_or_default()),
         ),
     };
     let ports: Vec<(String, &Counters)> = std::iter::once((labels(None), &*status.device))

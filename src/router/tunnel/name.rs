@@ -1,66 +1,11 @@
 //! Names of hosts and of routing tables.
 
+pub use crate::model::{HostName, NotAName};
+
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::str::FromStr;
 use uuid::Uuid;
-
-/// How many bytes a name may have: what the protocol's length byte can say.
-pub const LONGEST: usize = 255;
-
-/// The name by which a host is in routes. Letters are compared as they are written.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
-pub struct HostName(Box<str>);
-
-impl HostName {
-    /// As it is written.
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-}
-
-/// Why a text is no name.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct NotAName;
-
-impl fmt::Display for NotAName {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "a name has 1 to {LONGEST} letters, digits, `.`, `_`, `-`, `:` and `@`")
-    }
-}
-
-impl std::error::Error for NotAName {}
-
-impl FromStr for HostName {
-    type Err = NotAName;
-
-    fn from_str(text: &str) -> Result<Self, NotAName> {
-        let plain = |b: u8| b.is_ascii_alphanumeric() || b"._-:@".contains(&b);
-        let fits = (1..=LONGEST).contains(&text.len()) && text.bytes().all(plain);
-        if fits { Ok(Self(text.into())) } else { Err(NotAName) }
-    }
-}
-
-impl TryFrom<String> for HostName {
-    type Error = NotAName;
-
-    fn try_from(text: String) -> Result<Self, NotAName> {
-        text.parse()
-    }
-}
-
-impl From<HostName> for String {
-    fn from(name: HostName) -> Self {
-        name.0.into()
-    }
-}
-
-impl fmt::Display for HostName {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
-}
 
 /// The name of a routing table: the id by which clients ask for it, or a word for one that is only had by default.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]

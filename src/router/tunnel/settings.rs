@@ -2,13 +2,12 @@
 //! them.
 
 use super::name::{HostName, TableName};
+pub use crate::model::{ClientSettings, ClientTls, ServerAddress};
 use crate::router::settings::Limits;
 use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
-use std::fmt;
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::path::PathBuf;
-use uuid::Uuid;
 
 /// The size of the largest packet where nothing else is said, in bytes: that of gost's TUN devices.
 pub const MTU: u32 = 1420;
@@ -27,6 +26,11 @@ pub struct Tunnels {
 }
 
 impl Tunnels {
+    /// Whether nothing is said of tunnels.
+    pub fn is_nothing(&self) -> bool {
+        *self == Self::default()
+    }
+
     /// Whether there is anything to do.
     pub fn is_empty(&self) -> bool {
         self.server.is_none() && self.uplinks.is_empty()
@@ -102,54 +106,4 @@ pub struct Uplink {
     pub client: ClientSettings,
     /// What is behind it.
     pub routes: Vec<IpNet>,
-}
-
-/// What a host says to a router, and how it gets there.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct ClientSettings {
-    /// Where the router is.
-    pub server: ServerAddress,
-    /// By TLS; in the clear when there is none.
-    pub tls: Option<ClientTls>,
-    /// The name to be had there.
-    pub host: HostName,
-    /// The table to be in.
-    pub id: Option<Uuid>,
-    /// How many of the name's flows are wanted, beside others of that name; 0 to 255.
-    pub weight: u8,
-    /// The addresses that are announced.
-    pub addresses: Vec<IpAddr>,
-    /// The user to be there, and the file with its password.
-    pub user: Option<(String, PathBuf)>,
-    /// The size of the largest packet, in bytes.
-    pub mtu: u32,
-}
-
-/// What a client trusts, and shows.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct ClientTls {
-    /// The name that the server's certificate must have.
-    pub name: String,
-    /// Who signs such certificates: PEM; whom this machine trusts when there is none.
-    pub ca: Option<PathBuf>,
-    /// Its own certificate and key: PEM.
-    pub identity: Option<(PathBuf, PathBuf)>,
-}
-
-/// A name or address, and a port.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
-pub struct ServerAddress {
-    /// A name (DNS), or an address.
-    pub host: String,
-    /// The port.
-    pub port: u16,
-}
-
-impl fmt::Display for ServerAddress {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.host.contains(':') {
-            return write!(f, "[{}]:{}", self.host, self.port);
-        }
-        write!(f, "{}:{}", self.host, self.port)
-    }
 }

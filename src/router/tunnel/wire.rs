@@ -81,12 +81,12 @@ impl Decoder {
         self.end - self.start
     }
 
-    /// The next packet; none until there are more bytes. A length of zero is nothing, and passed over.
+    /// The next packet, which may be changed; none until there are more bytes. A length of zero is nothing, and passed over.
     ///
     /// # Errors
     /// When a packet is too long; and from then on each time.
     #[inline]
-    pub fn packet(&mut self) -> Result<Option<&[u8]>, TooLong> {
+    pub fn packet(&mut self) -> Result<Option<&mut [u8]>, TooLong> {
         if let Some(error) = self.failed {
             return Err(error);
         }
@@ -105,7 +105,7 @@ impl Decoder {
             }
             self.start = start + len;
             if len > 0 {
-                return Ok(self.buffer.get(start..start + len));
+                return Ok(self.buffer.get_mut(start..start + len));
             }
         }
     }
@@ -141,7 +141,7 @@ mod tests {
     fn a_packet_beyond_the_bound_ends_the_stream() {
         let mut decoder = Decoder::new(100, 0);
         assert_eq!(read(&mut decoder, &[0, 1, 7, 0, 101], 5), Err(TooLong(101)));
-        assert_eq!(decoder.packet(), Err(TooLong(101)));
+        assert_eq!(decoder.packet().map(|_| ()), Err(TooLong(101)));
         assert!(decoder.space().is_empty());
     }
 

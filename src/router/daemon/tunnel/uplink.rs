@@ -1,0 +1,231 @@
+//! Routers that this one connects to: a connection each, made again whenever it is gone.
+
+use super::server::password;
+use super::{PATIENCE, relay, stream, tls};
+use crate::model::ClientSettings;
+use crate::router::daemon::data::{Command, Handle, Member, Tunnel};
+use crate::router::rule::{Action, Chain};
+use crate::router::switch::{Identity, Introduction, Remote, RemoteIdentity, Transport};
+use crate::router::tunnel::handshake::{Request, Secret, Status, User};
+use crate::router::tunnel::settings::{Tunnels, Uplink};
+use crate::router::tunnel::table::Gateway;
+use anyhow::{Context, Result};
+use rustls::pki_types::ServerName;
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::os::fd::OwnedFd;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+use tokio::net::{TcpStream, UnixStream};
+use tokio::runtime::Handle as Runtime;
+use tokio::sync::{Notify, oneshot};
+use tokio::task::JoinHandle;
+use tokio::time::{sleep, timeout};
+use tokio_rustls::TlsConnector;
+use tokio_rustls::client::TlsStream;
+
+/// Between two tries: at first, at most while it has not been gone for long, at most after that, and how long that is.
+const FIRST: Duration = Duration::from_millis(100);
+const SOON: Duration = Duration::from_secs(1);
+const LATE: Duration = Duration::from_secs(30);
+const LONG: Duration = Duration::from_secs(60);
+/// A connection that held as long as this was a good one.
+const GOOD: Duration = Duration::from_secs(10);
+
+/// An uplink with what its settings name, read.
+pub(super) struct Prepared {
+    uplink: Uplink,
+    password: Option<Secret>,
+    tls: Option<(TlsConnector, ServerName<'static>)>,
+}
+
+/// Reads what uplinks need.
+///
+/// # Errors
+/// When a file cannot be read.
+pub(super) fn prepare(tunnels: &Tunnels) -> Result<BTreeMap<String, Prepared>> {
+    let one = |uplink: &Uplink| -> Result<_> {
+        let client = &uplink.client;
+        let prepared = Prepared {
+            uplink: uplink.clone(),
+            password: client.user.as_ref().map(|(_, path)| password(path)).transpose()?,
+            tls: client.tls.as_ref().map(tls::connector).transpose()?,
+        };
+        Ok((uplink.name.to_string(), prepared))
+    };
+    let context = |uplink: &Uplink| format!("uplink {}", uplink.name);
+    tunnels.uplinks.iter().map(|uplink| one(uplink).with_context(|| context(uplink))).collect()
+}
+
+/// An uplink that is kept; it ends with this.
+pub(super) struct Kept {
+    client: ClientSettings,
+    password: Option<Secret>,
+    task: JoinHandle<()>,
+}
+
+impl Kept {
+    /// Whether it is as it is to be. What it trusts may have changed in its files: that counts when it connects again.
+    pub fn is(&self, wanted: &Prepared) -> bool {
+        self.client == wanted.uplink.client && self.password == wanted.password
+    }
+}
+
+impl Drop for Kept {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+/// Keeps an uplink, and says each time that it is connected.
+pub(super) fn keep(prepared: Prepared, data: Handle, joined: Arc<Notify>, runtime: &Runtime) -> Kept {
+    let (client, password) = (prepared.uplink.client.clone(), prepared.password.clone());
+    Kept { client, password, task: runtime.spawn(for_ever(prepared, data, joined)) }
+}
+
+async fn for_ever(prepared: Prepared, data: Handle, joined: Arc<Notify>) {
+    let name = &prepared.uplink.name;
+    let mut instance = [0; 16];
+    let _ = rustix::rand::getrandom(&mut instance, rustix::rand::GetRandomFlags::empty());
+    let (mut pause, mut gone_since, mut told) = (FIRST, Instant::now(), None);
+    loop {
+        let began = Instant::now();
+        let why = match timeout(PATIENCE * 3, connect(&prepared, instance, &data)).await {
+            Ok(Ok(link)) => {
+                log::info!("uplink {name} is connected to {}", prepared.uplink.client.server);
+                joined.notify_one();
+                let why = link.stay(&data).await;
+                (told, gone_since) = (None, Instant::now());
+                if began.elapsed() > GOOD {
+                    pause = FIRST;
+                }
+                why
+            }
+            Ok(Err(why)) => why,
+            Err(_) => "the router does not answer".into(),
+        };
+        // The same reason is said once.
+        if told.as_ref() != Some(&why) {
+            log::warn!("uplink {name}: {why}; trying again");
+            told = Some(why);
+        }
+        sleep(jittered(pause)).await;
+        let most = if gone_since.elapsed() < LONG { SOON } else { LATE };
+        pause = (pause * 2).min(most);
+    }
+}
+
+/// Between half of it and all of it, so that those who lost one router do not come back all at once.
+fn jittered(pause: Duration) -> Duration {
+    let mut bits = [0; 4];
+    let _ = rustix::rand::getrandom(&mut bits, rustix::rand::GetRandomFlags::empty());
+    let part = f64::from(u32::from_ne_bytes(bits)) / f64::from(u32::MAX);
+    pause.mul_f64(0.5 + part / 2.0)
+}
+
+/// A connection that has become a peer.
+struct Link {
+    member: Member,
+    gone: oneshot::Receiver<String>,
+    relay: Option<(Box<TlsStream<TcpStream>>, UnixStream)>,
+}
+
+/// Takes the peer away with the task that kept it.
+struct Leave<'a>(&'a Handle, Member);
+
+impl Drop for Leave<'_> {
+    fn drop(&mut self) {
+        self.0.send(Command::Leave(self.1));
+    }
+}
+
+impl Link {
+    /// Until it is gone, and why.
+    async fn stay(self, data: &Handle) -> String {
+        let _leave = Leave(data, self.member);
+        let ciphers = match self.relay {
+            Some((ciphered, near)) => relay::relay(ciphered, near).await,
+            None => None,
+        };
+        let why = self.gone.await.unwrap_or_else(|_| "it is gone".into());
+        ciphers.unwrap_or(why)
+    }
+}
+
+async fn connect(prepared: &Prepared, instance: [u8; 16], data: &Handle) -> Result<Link, String> {
+    let client = &prepared.uplink.client;
+    let mut stream = stream::connect(&client.server).await?;
+    let at = stream.peer_addr().map_err(|e| e.to_string())?;
+    let request = request(client, prepared.password.as_ref(), instance);
+    let Some((connector, name)) = &prepared.tls else {
+        welcome(stream::ask(&mut stream, &request).await?.status)?;
+        let fd = stream.into_std().map(OwnedFd::from).map_err(|e| e.to_string())?;
+        let (member, gone) = join(&prepared.uplink, at, Vec::new(), fd, data).await?;
+        return Ok(Link { member, gone, relay: None });
+    };
+    let ciphered = connector.connect(name.clone(), stream).await;
+    let mut ciphered = ciphered.map_err(|e| format!("TLS with {at}: {e}"))?;
+    welcome(stream::ask(&mut ciphered, &request).await?.status)?;
+    let names = tls::names(ciphered.get_ref().1.peer_certificates());
+    let (theirs, near) = relay::pair().map_err(|e| e.to_string())?;
+    let (member, gone) = join(&prepared.uplink, at, names, theirs, data).await?;
+    Ok(Link { member, gone, relay: Some((Box::new(ciphered), near)) })
+}
+
+fn request(client: &ClientSettings, password: Option<&Secret>, instance: [u8; 16]) -> Request {
+    let user = client.user.as_ref().zip(password);
+    Request {
+        user: user.map(|((name, _), password)| User { name: name.as_bytes().into(), password: password.clone() }),
+        host: client.host.clone(),
+        addresses: client.addresses.clone(),
+        id: client.id,
+        weight: client.weight,
+        instance: Some(instance),
+    }
+}
+
+fn welcome(status: Status) -> Result<(), String> {
+    if status == Status::Ok { Ok(()) } else { Err(format!("the router refused: {status}")) }
+}
+
+/// Hands the connection over to the packets' thread.
+async fn join(
+    uplink: &Uplink,
+    at: SocketAddr,
+    certificate: Vec<String>,
+    stream: OwnedFd,
+    data: &Handle,
+) -> Result<(Member, oneshot::Receiver<String>), String> {
+    let identity = RemoteIdentity {
+        host: uplink.name.to_string(),
+        table: None,
+        uplink: true,
+        at,
+        certificate,
+        client: None,
+        encrypted: uplink.client.tls.is_some(),
+    };
+    let remote = Remote {
+        table: None,
+        gateway: Gateway::Uplink(uplink.name.clone()),
+        weight: 0,
+        instance: None,
+        holder: format!("uplink {}", uplink.name),
+        range: None,
+        limits: None,
+    };
+    let open = || Chain { rules: Vec::new(), policy: Action::Allow };
+    let introduction = Introduction {
+        identity: Identity { remote: Some(Box::new(identity)), ..Identity::default() },
+        announced: Vec::new(),
+        chains: [open(), open()],
+        transport: Transport::Tunnel,
+        remote: Some(remote),
+    };
+    let (tell, gone) = oneshot::channel();
+    let tunnel = Tunnel { stream, greeting: Vec::new(), mtu: uplink.client.mtu, gone: tell };
+    let (reply, answer) = oneshot::channel();
+    data.send(Command::JoinTunnel(introduction, tunnel, reply));
+    let member = answer.await.map_err(|_| "the router is ending".to_owned())?;
+    Ok((member.map_err(|refusal| refusal.to_string())?, gone))
+}
