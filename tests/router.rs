@@ -7,5 +7,14 @@ mod router {
     pub mod traffic;
     pub mod world;
 
+    mod limits;
+    mod misbehaviour;
+    mod registration;
+    mod resilience;
+    mod rules;
+    mod statistics;
+    mod tap;
     mod transfer;
+    mod uwsgi;
+    mod uwsgi_files;
 }

@@ -1,12 +1,10 @@
 //! `device INSTANCE`, what the unit of a device runs ([`crate::system::device`]); and a device of uWSGI's options.
 
 use super::router::uwsgi::{self, Commands};
-use crate::apply::{apply, apply_all};
 use crate::cli::{Device, UwsgiDevice};
 use crate::config;
-use crate::kernel::{Kernel, Namespace};
-use crate::model::{DeviceInstance, Netns, Place};
-use crate::plan::{Op, Plan};
+use crate::kernel::Namespace;
+use crate::model::DeviceInstance;
 use crate::router::device;
 use crate::router::settings::DeviceSettings;
 use crate::system::{device as attached, privileges};
@@ -46,17 +44,11 @@ fn of_instance(instance: &DeviceInstance) -> Result<()> {
     thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
 }
 
-/// Makes a device in the namespace that this runs in, and runs a command once the router has it. The device goes with it.
+/// Makes a device in the namespace that this runs in, and runs a command once the router has it. The device goes with this process,
+/// however that ends: the kernel takes it away with its last descriptor.
 fn by_options(options: &UwsgiDevice, command: &[OsString]) -> Result<()> {
     let (settings, commands) = uwsgi::device(options)?;
-    let place = Place::new(Netns::Host, settings.device);
-    let plan = |op| Plan { ops: vec![op], notes: Vec::new() };
-    apply(&mut Kernel::new(), &plan(Op::AddLink { place: place.clone(), kind: uwsgi::tun() }))?;
-    let result = hold_with(settings, commands, command.to_vec());
-    for failed in apply_all(&mut Kernel::new(), &plan(Op::DeleteLink(place))) {
-        log::warn!("{:#}, ignoring", anyhow::Error::from(failed));
-    }
-    result
+    hold_with(settings, commands, command.to_vec())
 }
 
 /// Holds a device; as with uWSGI the lines of `exec-as-root` run once it is connected, as they may use it, and then the command. What

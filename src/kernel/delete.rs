@@ -7,6 +7,7 @@
 //!
 //! Must not know: whose the links are.
 
+use super::attribute::IFLA_GROUP;
 use super::batch::Batch;
 use super::error::{Error, Failure};
 use super::observe::link;
@@ -17,9 +18,6 @@ use crate::model::{LinkName, Netns, Place};
 use crate::plan::Op;
 use std::collections::BTreeSet;
 use std::hash::{BuildHasher, Hasher, RandomState};
-
-/// `linux/if_link.h`.
-const IFLA_GROUP: u16 = 27;
 
 impl Kernel {
     /// Deletes the links of a run of [`Op::DeleteLink`], all in one namespace.

@@ -5,7 +5,7 @@
 //! [`netns`] makes and enters namespaces.
 //!
 //! In reading order: [`netns`] (what a namespace is), `session` (a conversation inside one), `batch` (many requests
-//! at once), `options` (words of ip-link(8) as attributes), `request` (operations as messages), [`observe`](Observed) (messages
+//! at once), `attribute`, `options` (words of ip-link(8) as attributes), `request` (operations as messages), [`observe`](Observed) (messages
 //! as the model), `apply` and `links`, `wait`; what goes other ways than rtnetlink's: `sysctl`, `tun`, `wireguard`,
 //! and what is only looked at: [`proc`], [`xfrm`].
 //!
@@ -16,6 +16,7 @@
 //! Must not know: files of users, units, what is desired and why. It names `model` and `plan` only.
 
 mod apply;
+mod attribute;
 mod batch;
 mod delete;
 mod error;

@@ -72,14 +72,14 @@ fn counted(counters: &Counters) -> Value {
 pub fn prometheus(device: LinkName, status: &Status) -> String {
     let mut text = String::new();
     let labels = |peer: Option<&PeerStatus>| match peer {
-        None => format!("router=\"{device}\",peer=\"device\",address=\"\",netns=\"\",host=\"\""),
-        Some(peer) => format!(
-            "router=\"{device}\",peer=\"{}\",address=\"{}\",netns=\"{}\",host=\"{}\"",
-            peer.port,
-            peer.addresses.first().map(ToString::to_string).unwrap_or_default(),
-            escaped(peer.identity.netns.first().map(|name| name.as_str()).unwrap_or_default()),
-            escaped(peer.identity.remote.as_ref().map(|remote| remote.host.as_str()).unwrap_or_default()),
-        ),
+        None => format!("router=\"{device}\",peer=\"device\",address=\"\",netns=\"\""),
+        Some(peer) => {
+            let address = peer.addresses.first().map(ToString::to_string).unwrap_or_default();
+            let netns = escaped(peer.identity.netns.first().map(|name| name.as_str()).unwrap_or_default());
+            let far = peer.identity.remote.as_ref();
+            let far = far.map(|far| format!(",host=\"{}\"", escaped(&far.host))).unwrap_or_default();
+            format!("router=\"{device}\",peer=\"{}\",address=\"{address}\",netns=\"{netns}\"{far}", peer.port)
+        }
     };
     let ports: Vec<(String, &Counters)> = std::iter::once((labels(None), &*status.device))
         .chain(status.peers.iter().map(|peer| (labels(Some(peer)), &*peer.counters)))

@@ -108,7 +108,9 @@ class Uwsgi(World):
         self.start(HOST, self.program, "--tuntap-router", f"emp0 {socket}", *serve, str(self.scratch / "a"))
         self.address(HOST, "emp0", f"{self.host}/24")
         for netns, address in zip(PEERS, self.services):
-            self.start(netns, self.program, "--tuntap-device", f"tun0 {socket}", *serve, str(self.scratch / netns))
+            # As long as it is root it makes its devices once more at each step.
+            user = ["--jailed", "--uid", "65534", "--gid", "65534"]
+            self.start(netns, self.program, "--tuntap-device", f"tun0 {socket}", *user, *serve, f"@{netns}")
             self.address(netns, "tun0", f"{address}/24")
             run(*inside(netns, "ping", "-qc", "1", "-W", "5", self.host))
 

@@ -3,6 +3,7 @@
 use super::world::SOCKET;
 use std::io::{Read, Write};
 use std::net::IpAddr;
+use std::os::fd::AsRawFd;
 use std::os::unix::net::UnixStream;
 use std::time::Duration;
 
@@ -12,10 +13,7 @@ pub struct Peer {
 
 impl Peer {
     pub fn connect() -> Self {
-        let stream = UnixStream::connect(SOCKET).expect("the router listens");
-        stream.set_read_timeout(Some(Duration::from_secs(2))).unwrap();
-        stream.set_write_timeout(Some(Duration::from_secs(60))).unwrap();
-        Self { stream }
+        UnixStream::connect(SOCKET).expect("the router listens").into()
     }
 
     /// One that has said that an address is its own.
@@ -23,6 +21,20 @@ impl Peer {
         let mut peer = Self::connect();
         peer.send(&udp(address, "203.0.113.9", 9, 9, b"here"));
         peer
+    }
+
+    /// Whether the router closes the connection of one that sends a packet.
+    pub fn speaks_and_is_closed() -> bool {
+        Self::with("192.168.0.250").is_closed()
+    }
+
+    /// uWSGI's greeting, with these credentials of this process.
+    pub fn greet(&mut self, uid: u32, gid: u32) {
+        use nix::sys::socket::{ControlMessage, MsgFlags, UnixCredentials, sendmsg};
+        let who = UnixCredentials::from(nix::libc::ucred { pid: std::process::id() as i32, uid, gid });
+        let parts = [std::io::IoSlice::new(b"uwsgi-tuntap")];
+        let beside = [ControlMessage::ScmCredentials(&who)];
+        sendmsg::<()>(self.stream.as_raw_fd(), &parts, &beside, MsgFlags::empty(), None).expect("it is sent");
     }
 
     pub fn send(&mut self, packet: &[u8]) {
@@ -33,7 +45,7 @@ impl Peer {
         self.stream.write_all(&frame(0, packet))
     }
 
-    /// The next packet that fits, none when none comes for a while.
+    /// The next packet that fits, none when none comes for long.
     pub fn receive(&mut self, fits: impl Fn(&[u8]) -> bool) -> Option<Vec<u8>> {
         loop {
             let mut header = [0; 4];
@@ -56,6 +68,14 @@ impl Peer {
                 Err(e) => return e.kind() == std::io::ErrorKind::ConnectionReset,
             }
         }
+    }
+}
+
+impl From<UnixStream> for Peer {
+    fn from(stream: UnixStream) -> Self {
+        stream.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
+        stream.set_write_timeout(Some(Duration::from_secs(60))).unwrap();
+        Self { stream }
     }
 }
 

@@ -65,6 +65,21 @@ fn one_service_with_offloads_and_one_without() {
 }
 
 #[test]
+fn services_that_use_no_offloads() {
+    world(|| {
+        if !common::try_sh("ethtool --version").status.success() {
+            eprintln!("SKIPPED: there is no ethtool");
+            return;
+        }
+        let router = Router::start("");
+        let _services = [service("a", 2), service("b", 3)];
+        within("a", || common::sh("ethtool -K tun0 tx off sg off tso off gso off gro off"));
+        all_directions();
+        assert_eq!(router.wait_for_peer("192.168.0.2")["counters"]["dropped"], serde_json::json!({}));
+    });
+}
+
+#[test]
 fn every_way_to_the_kernel() {
     for way in ["multishot", "batch", "epoll"] {
         world(|| {

@@ -85,9 +85,14 @@ impl Router {
         Self::start_with(more, &[])
     }
 
+    /// One without a file, which is not started.
+    pub fn stopped() -> Self {
+        Self { process: None, environment: Vec::new() }
+    }
+
     pub fn start_with(more: &str, environment: &[(&str, &str)]) -> Self {
         let environment = environment.iter().map(|(a, b)| ((*a).to_owned(), (*b).to_owned())).collect();
-        let mut router = Self { process: None, environment };
+        let mut router = Self { environment, ..Self::stopped() };
         router.write(more);
         router.prepare();
         router.run();
@@ -118,7 +123,12 @@ impl Router {
         command.args(["router", "run", "-v", "--root", "/run/root", "r0"]).stderr(log);
         command.envs(self.environment.iter().map(|(a, b)| (a, b))).env_remove("JOURNAL_STREAM");
         self.process = Some(Process::start(&mut command));
-        eventually("the router is ready", || (self.said().matches("is ready").count() > ready).then_some(()));
+        let is_ready = || self.said().matches("is ready").count() > ready;
+        let done = (0..1000).any(|_| {
+            std::thread::sleep(Duration::from_millis(20));
+            is_ready()
+        });
+        assert!(done, "the router is not ready: {}", self.said());
     }
 
     /// All that it said.
@@ -200,9 +210,24 @@ impl Router {
         assert!(found, "{address} lost fewer than {count} by {reason}: {last:#}");
     }
 
-    /// The packets of a rule.
-    pub fn rule(&self, chain: &str, index: usize) -> u64 {
-        self.statistics()["firewall"][chain][index]["packets"].as_u64().expect("the rule")
+    /// The packets of each rule of a chain; the policy's are the last.
+    pub fn rules(&self, chain: &str) -> Vec<u64> {
+        let statistics = self.statistics();
+        let rules = statistics["firewall"][chain].as_array().expect("the chain");
+        rules.iter().map(|rule| rule["packets"].as_u64().expect("a number")).collect()
+    }
+
+    /// Waits until the rules of a chain have decided upon so many packets each.
+    #[track_caller]
+    pub fn wait_for_rules(&self, chain: &str, wanted: &[u64]) {
+        let mut last = Vec::new();
+        let found = (0..500).any(|_| {
+            last = self.rules(chain);
+            let done = last.iter().sum::<u64>() >= wanted.iter().sum();
+            std::thread::sleep(Duration::from_millis(if done { 0 } else { 10 }));
+            done
+        });
+        assert!(found && last == wanted, "{chain}: {last:?} where {wanted:?} was expected");
     }
 }
 
@@ -211,6 +236,8 @@ pub fn ask(socket: &str, request: &str) -> String {
     let mut stream = UnixStream::connect(socket).expect("somebody listens");
     stream.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
     stream.write_all(request.as_bytes()).unwrap();
+    // No more comes: nobody need wait for a request.
+    stream.shutdown(std::net::Shutdown::Write).unwrap();
     let mut text = String::new();
     stream.read_to_string(&mut text).expect("an answer");
     text
@@ -347,4 +374,19 @@ pub fn ping(netns: &str, address: &str) {
 #[track_caller]
 pub fn ping_with(netns: &str, address: &str, options: &str) {
     eventually(&format!("an answer of {address} in {netns}"), || answers(netns, address, options).then_some(()));
+}
+
+/// Does something as another user, on a thread of its own.
+pub fn as_user<T: Send>(uid: u32, gid: u32, inside: impl FnOnce() -> T + Send) -> T {
+    use rustix::process::{Gid, Uid};
+    std::thread::scope(|scope| {
+        let other = scope.spawn(|| {
+            let (uid, gid) = (Uid::from_raw(uid), Gid::from_raw(gid));
+            // Of the thread only, unlike the C library's functions of these names.
+            rustix::thread::set_thread_res_gid(gid, gid, gid).unwrap();
+            rustix::thread::set_thread_res_uid(uid, uid, uid).unwrap();
+            inside()
+        });
+        other.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+    })
 }

@@ -106,7 +106,7 @@ pub(super) fn gate(name: &RouterName, settings: &Settings) -> Gate {
 }
 
 /// A tun device of root's.
-pub(in crate::commands) fn tun() -> Kind {
+fn tun() -> Kind {
     let options = LinkOptions::from([("user".to_owned(), LinkValue::Number(0))]);
     Kind::Virtual(Virtual::new(VirtualKind::Tun, None, options))
 }

@@ -3,6 +3,12 @@
 //! In two steps, because a link may stand on one in another namespace: first what its message says, with the index and
 //! the namespace's number of what it stands on; then, when all namespaces are read, [`Seen::kind`] with the place.
 
+use super::super::attribute::{
+    AF_INET6, IFLA_ADDRESS, IFLA_AF_SPEC, IFLA_ALT_IFNAME, IFLA_BRIDGE_VLAN_INFO, IFLA_BRPORT_STATE, IFLA_IFALIAS,
+    IFLA_IFNAME, IFLA_INET6_ADDR_GEN_MODE, IFLA_INFO_DATA, IFLA_INFO_KIND, IFLA_INFO_SLAVE_DATA, IFLA_INFO_SLAVE_KIND,
+    IFLA_LINK, IFLA_LINK_NETNSID, IFLA_LINKINFO, IFLA_MASTER, IFLA_MTU, IFLA_PROP_LIST, IFLA_TUN_TYPE, IFLA_VLAN_ID,
+    IFLA_VLAN_PROTOCOL,
+};
 use super::super::request::bridge::{PVID, RANGE_BEGIN, RANGE_END, UNTAGGED};
 use super::super::{options, view};
 use crate::model::{
@@ -11,29 +17,6 @@ use crate::model::{
 use std::collections::{BTreeSet, HashMap};
 use std::hash::{Hash, Hasher};
 
-const IFLA_ADDRESS: u16 = 1;
-const IFLA_IFNAME: u16 = 3;
-const IFLA_MTU: u16 = 4;
-const IFLA_LINK: u16 = 5;
-const IFLA_MASTER: u16 = 10;
-const IFLA_LINKINFO: u16 = 18;
-const IFLA_IFALIAS: u16 = 20;
-const IFLA_AF_SPEC: u16 = 26;
-const IFLA_LINK_NETNSID: u16 = 37;
-const IFLA_PROP_LIST: u16 = 52;
-const IFLA_ALT_IFNAME: u16 = 53;
-const IFLA_INFO_KIND: u16 = 1;
-const IFLA_INFO_DATA: u16 = 2;
-const IFLA_INFO_SLAVE_KIND: u16 = 4;
-const IFLA_INFO_SLAVE_DATA: u16 = 5;
-const IFLA_BRPORT_STATE: u16 = 1;
-const IFLA_TUN_TYPE: u16 = 3;
-const IFLA_BRIDGE_VLAN_INFO: u16 = 2;
-const AF_INET6: u16 = 10;
-const IFLA_INET6_ADDR_GEN_MODE: u16 = 8;
-/// `linux/if_vlan.h`, `linux/if_link.h`.
-const IFLA_VLAN_ID: u16 = 1;
-const IFLA_VLAN_PROTOCOL: u16 = 5;
 /// `linux/if_ether.h`.
 const ETH_P_8021AD: u16 = 0x88a8;
 /// `linux/if.h`.

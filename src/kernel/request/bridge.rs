@@ -2,6 +2,7 @@
 //!
 //! A run of VLANs that are alike is said by its two ends.
 
+use super::super::attribute::{IFLA_AF_SPEC, IFLA_BRIDGE_FLAGS, IFLA_BRIDGE_VLAN_INFO};
 use super::super::options::put;
 use super::Request;
 use crate::plan::VlanRange;
@@ -9,9 +10,6 @@ use netlink_packet_core::DefaultNla;
 use netlink_packet_route::link::{LinkAttribute, LinkExtentMask, LinkMessage};
 use netlink_packet_route::{AddressFamily, RouteNetlinkMessage as Message};
 
-const IFLA_AF_SPEC: u16 = 26;
-const IFLA_BRIDGE_FLAGS: u16 = 0;
-const IFLA_BRIDGE_VLAN_INFO: u16 = 2;
 /// The link is the bridge itself rather than a port.
 const BRIDGE_FLAGS_SELF: u16 = 2;
 /// `BRIDGE_VLAN_INFO_*`.

@@ -3,6 +3,10 @@
 //! A link is named by `IFLA_IFNAME` with index 0, which spares a look-up; only where a request carries a *new* name, or
 //! speaks of two links, is an index needed.
 
+use super::super::attribute::{
+    AF_INET6, IFLA_AF_SPEC, IFLA_ALT_IFNAME, IFLA_IFALIAS, IFLA_INET6_ADDR_GEN_MODE, IFLA_INFO_DATA, IFLA_INFO_KIND,
+    IFLA_INFO_SLAVE_DATA, IFLA_INFO_SLAVE_KIND, IFLA_LINKINFO,
+};
 use super::super::options::put;
 use super::Request;
 use crate::model::{LinkName, MacAddr, VlanProtocol};
@@ -15,16 +19,6 @@ use netlink_packet_route::nsid::{NsidAttribute, NsidMessage};
 use rtnetlink::{LinkMessageBuilder, LinkUnspec, LinkVeth, LinkVlan};
 use std::os::fd::{AsRawFd, BorrowedFd};
 
-const IFLA_LINKINFO: u16 = 18;
-const IFLA_INFO_KIND: u16 = 1;
-const IFLA_INFO_DATA: u16 = 2;
-const IFLA_INFO_SLAVE_KIND: u16 = 4;
-const IFLA_INFO_SLAVE_DATA: u16 = 5;
-const IFLA_IFALIAS: u16 = 20;
-const IFLA_AF_SPEC: u16 = 26;
-const IFLA_ALT_IFNAME: u16 = 53;
-const AF_INET6: u16 = 10;
-const IFLA_INET6_ADDR_GEN_MODE: u16 = 8;
 /// `IFALIASZ` less its NUL (`linux/if.h`).
 pub(in crate::kernel) const ALIAS_MAX: usize = 255;
 /// `ALTIFNAMSIZ` less its NUL (`linux/if.h`).

@@ -1,5 +1,5 @@
 //! Devices of `/dev/net/tun` (`linux/if_tun.h`): those that stay when nobody holds them, as `ip tuntap add` (`ip-tuntap(8)`) makes
-//! them, [`open`] ones, and the [`Engine`] that moves packets between those.
+//! them, `open` ones, and the [`Engine`] that moves packets between those.
 //!
 //! The kernel makes none by netlink. A device is made in the namespace of the thread that opens the file, and is gone with the
 //! file unless it is made to persist, last of all; so one that fails half-way leaves nothing.

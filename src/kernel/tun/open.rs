@@ -13,6 +13,7 @@ use nix::libc::{IFF_MULTI_QUEUE, IFF_NO_PI, IFF_TAP, IFF_TUN, IFF_VNET_HDR, O_NO
 use std::fs::{File, OpenOptions};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 use std::os::unix::fs::OpenOptionsExt;
+use std::time::{Duration, Instant};
 
 /// `TUN_F_CSUM`: what is read may lack its checksum.
 const F_CSUM: c_int = 0x01;
@@ -20,6 +21,12 @@ const F_CSUM: c_int = 0x01;
 const F_TSO: c_int = 0x02 | 0x04 | 0x08;
 /// `TUN_F_USO4`, `TUN_F_USO6` (Linux 6.2): what is read may be a UDP super-packet.
 const F_USO: c_int = 0x20 | 0x40;
+
+/// How long a device may be held that is to be opened. A process that was killed is gone before its io_uring(7) is, which lets go
+/// of the device; and a router lets go of a peer's when it sees that who passed it is gone.
+const RELEASE: Duration = Duration::from_secs(3);
+/// Between two tries.
+const AGAIN: Duration = Duration::from_millis(10);
 
 /// How a device is opened.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -40,10 +47,10 @@ pub struct Device {
 
 impl Device {
     /// Opens the device of that name in the namespace of the calling thread. It is made when it is not there, and is then gone with
-    /// its last descriptor.
+    /// its last descriptor. Where somebody has it, this waits for three seconds.
     ///
     /// # Errors
-    /// [`Error::NoKind`] without the driver; when the device is another's, held by somebody already, or of the other layer.
+    /// [`Error::NoKind`] without the driver; when the device is another's, held by somebody still, or of the other layer.
     pub fn open(name: LinkName, features: Features) -> Result<Self, Error> {
         let opened = OpenOptions::new().read(true).write(true).custom_flags(O_NONBLOCK).open(DEVICE);
         let file = opened.map_err(|e| match e.raw_os_error() {
@@ -52,7 +59,7 @@ impl Device {
         })?;
         let layer = if features.tap { IFF_TAP } else { IFF_TUN };
         let headers = if features.headers { IFF_VNET_HDR } else { 0 };
-        attach(&file, name, layer | headers | IFF_NO_PI)?;
+        attach_when_free(&file, name, layer | headers | IFF_NO_PI)?;
         let device = Self { fd: file.into(), name, features };
         device.offload()?;
         Ok(device)
@@ -135,14 +142,22 @@ pub fn is_in(identity: Identity, name: &crate::model::NetnsName) -> bool {
     Namespace::named(name).is_ok_and(|namespace| namespace.identity() == identity)
 }
 
+fn attach_when_free(file: &File, name: LinkName, flags: c_int) -> Result<(), Error> {
+    let start = Instant::now();
+    loop {
+        match attach(file, name, flags) {
+            Err(Errno::EBUSY) if start.elapsed() < RELEASE => std::thread::sleep(AGAIN),
+            attached => return attached.map_err(|errno| Error::system(format!("open the device {name}"), errno)),
+        }
+    }
+}
+
 #[allow(unsafe_code, reason = "ioctl(2)")]
-fn attach(file: &File, name: LinkName, flags: c_int) -> Result<(), Error> {
+fn attach(file: &File, name: LinkName, flags: c_int) -> Result<(), Errno> {
     let mut request = Ifreq { name: [0; 16], flags: flags as c_short, rest: [0; 22] };
     request.name[..name.as_str().len()].copy_from_slice(name.as_str().as_bytes());
     // SAFETY: the descriptor is open; `request` lives through the call and is as long as `struct ifreq`.
-    unsafe { ioctl::tunsetiff(file.as_raw_fd(), &raw const request) }
-        .map(drop)
-        .map_err(|errno| Error::system(format!("open the device {name}"), errno))
+    unsafe { ioctl::tunsetiff(file.as_raw_fd(), &raw const request) }.map(drop)
 }
 
 #[allow(unsafe_code, reason = "ioctl(2)")]

@@ -3,6 +3,7 @@
 use super::Connections;
 use super::data::{Command, Handle, Member};
 use super::listen::Listener;
+use super::room::{Guest, Place, Room};
 use crate::kernel::netns::Identity as Namespace;
 use crate::kernel::tun::{Device, is_in};
 use crate::model::NetnsName;
@@ -11,17 +12,19 @@ use crate::router::rule::{Action, Chain};
 use crate::router::settings::{Mode, Settings, Who};
 use crate::router::switch::{Credentials, Identity, Introduction, Refusal, Transport};
 use crate::router::uwsgi;
+use nix::sys::socket::{ControlMessageOwned, MsgFlags, UnixCredentials};
 use rustix::cmsg_space;
 use rustix::net::{RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, recv, recvmsg, sockopt};
 use std::fs;
 use std::io::{self, IoSliceMut};
 use std::mem::MaybeUninit;
-use std::os::fd::{AsFd, OwnedFd};
+use std::net::IpAddr;
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt, Interest};
 use tokio::net::UnixStream;
-use tokio::sync::{Semaphore, oneshot};
+use tokio::sync::oneshot;
 
 /// How long a greeting may take from its first byte on.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -33,14 +36,12 @@ pub(super) struct Door {
     data: Handle,
     connections: Connections,
     settings: Mutex<Arc<Settings>>,
-    /// Connections that are no peers yet.
-    room: Arc<Semaphore>,
+    room: Arc<Room>,
 }
 
 impl Door {
     pub fn new(data: Handle, connections: Connections, settings: Arc<Settings>) -> Self {
-        let room = Arc::new(Semaphore::new(settings.limits.peers as usize));
-        Self { data, connections, settings: Mutex::new(settings), room }
+        Self { data, connections, settings: Mutex::new(settings), room: Arc::default() }
     }
 
     pub fn reload(&self, settings: Arc<Settings>) {
@@ -55,28 +56,29 @@ impl Door {
 /// Lets peers in for ever.
 pub(super) async fn accept(listener: Listener, door: Arc<Door>) {
     loop {
-        let stream = match &listener {
-            Listener::Unix(listener, _) => listener.accept().await.map(|(stream, _)| stream),
-            Listener::Tcp(listener) => listener.accept().await.and_then(|(stream, _)| from_tcp(stream)),
+        let came = match &listener {
+            Listener::Unix(listener, _) => listener.accept().await.and_then(|(stream, _)| of_user(stream)),
+            Listener::Tcp(listener) => listener.accept().await.and_then(|(stream, from)| of_host(stream, from.ip())),
         };
-        let stream = match stream {
-            Ok(stream) => stream,
+        let (stream, guest) = match came {
+            Ok(came) => came,
             Err(e) => {
                 log::warn!("accept a connection: {e}");
                 tokio::time::sleep(PAUSE).await;
                 continue;
             }
         };
-        let Ok(room) = Arc::clone(&door.room).try_acquire_owned() else {
-            log::warn!("a connection was refused: too many say nothing");
-            continue;
+        let place = match door.room.enter(guest, door.settings().limits.peers) {
+            Ok(place) => place,
+            Err(why) => {
+                why.iter().for_each(|why| log::warn!("a connection was refused: {why}"));
+                continue;
+            }
         };
         let door = Arc::clone(&door);
         let is_unix = matches!(listener, Listener::Unix(..));
         tokio::spawn(async move {
-            let came = come_in(stream, is_unix, &door).await;
-            drop(room);
-            match came {
+            match come_in(stream, is_unix, place, &door).await {
                 Ok(Some(inside)) => inside.stay(&door).await,
                 Ok(None) => {}
                 Err(why) => log::info!("a connection was refused: {why}"),
@@ -85,10 +87,16 @@ pub(super) async fn accept(listener: Listener, door: Arc<Door>) {
     }
 }
 
+fn of_user(stream: UnixStream) -> io::Result<(UnixStream, Guest)> {
+    let uid = stream.peer_cred()?.uid();
+    Ok((stream, Guest::User(uid)))
+}
+
 /// A TCP stream by the same type: only its descriptor is used.
-fn from_tcp(stream: tokio::net::TcpStream) -> io::Result<UnixStream> {
+fn of_host(stream: tokio::net::TcpStream, from: IpAddr) -> io::Result<(UnixStream, Guest)> {
     stream.set_nodelay(true)?;
-    UnixStream::from_std(std::os::unix::net::UnixStream::from(OwnedFd::from(stream.into_std()?)))
+    let stream = UnixStream::from_std(std::os::unix::net::UnixStream::from(OwnedFd::from(stream.into_std()?)))?;
+    Ok((stream, Guest::by_tcp(from)))
 }
 
 /// A peer that passed its device, and its connection.
@@ -119,28 +127,21 @@ fn lock(connections: &Connections) -> std::sync::MutexGuard<'_, std::collections
     connections.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// What came first over a connection.
-struct First {
-    bytes: Vec<u8>,
-    descriptor: Option<OwnedFd>,
-    credentials: Option<Credentials>,
-}
-
 /// What a peer says first; none when it frames packets and all else is the packets' thread's business.
-async fn come_in(stream: UnixStream, is_unix: bool, door: &Door) -> Result<Option<Inside>, String> {
+async fn come_in(stream: UnixStream, is_unix: bool, place: Place, door: &Door) -> Result<Option<Inside>, String> {
     let settings = door.settings();
     let mut who = Identity::default();
     if is_unix {
         let peer = stream.peer_cred().map_err(|e| e.to_string())?;
         who.credentials = Some(Credentials { pid: peer.pid().unwrap_or(0), uid: peer.uid(), gid: peer.gid() });
-        sockopt::set_socket_passcred(&stream, true).map_err(|e| e.to_string())?;
+        sockopt::set_socket_passcred(&stream, settings.credentials).map_err(|e| e.to_string())?;
     }
     // As long as it likes: who frames packets may have none yet.
     let kind = peek(&stream).await?;
     let said = async {
         match kind {
-            Some(b's') => greet(stream, who, &settings, door).await.map(Some),
-            Some(_) => frames(stream, who, &settings, door).await.map(|()| None),
+            Some(b's') => greet(stream, who, place, &settings, door).await.map(Some),
+            Some(_) => frames(stream, who, place, &settings, door).await.map(|()| None),
             None => Ok(None),
         }
     };
@@ -156,39 +157,61 @@ async fn peek(stream: &UnixStream) -> Result<Option<u8>, String> {
     Ok((length > 0).then_some(byte[0]))
 }
 
-/// Reads up to so many bytes, with what comes beside them.
-async fn receive(stream: &UnixStream, most: usize) -> Result<First, String> {
-    let read = || -> io::Result<First> {
+/// Reads up to so many bytes, and the first descriptor that comes beside them.
+async fn receive_descriptor(stream: &UnixStream, most: usize) -> Result<(Vec<u8>, Option<OwnedFd>), String> {
+    let read = || -> io::Result<(Vec<u8>, Option<OwnedFd>)> {
         let mut buffer = vec![0; most];
-        let mut space = [MaybeUninit::uninit(); cmsg_space!(ScmRights(4), ScmCredentials(1))];
+        let mut space = [MaybeUninit::uninit(); cmsg_space!(ScmRights(4))];
         let mut beside = RecvAncillaryBuffer::new(&mut space);
         let flags = RecvFlags::DONTWAIT | RecvFlags::CMSG_CLOEXEC;
         let read = recvmsg(stream, &mut [IoSliceMut::new(&mut buffer)], &mut beside, flags)?;
-        let mut first = First { bytes: Vec::new(), descriptor: None, credentials: None };
+        let mut descriptor = None;
         for message in beside.drain() {
-            match message {
+            if let RecvAncillaryMessage::ScmRights(fds) = message {
                 // Each is ours now; all but the first are closed.
-                RecvAncillaryMessage::ScmRights(fds) => {
-                    first.descriptor = fds.fold(first.descriptor, |kept, fd| kept.or(Some(fd)));
-                }
-                RecvAncillaryMessage::ScmCredentials(found) => {
-                    let (pid, uid, gid) = (found.pid.as_raw_nonzero().get(), found.uid.as_raw(), found.gid.as_raw());
-                    first.credentials = Some(Credentials { pid, uid, gid });
-                }
-                _ => {}
+                descriptor = fds.fold(descriptor, |kept: Option<OwnedFd>, fd| kept.or(Some(fd)));
             }
         }
         buffer.truncate(read.bytes);
-        first.bytes = buffer;
-        Ok(first)
+        Ok((buffer, descriptor))
+    };
+    stream.async_io(Interest::READABLE, read).await.map_err(|e| e.to_string())
+}
+
+/// Reads up to so many bytes, and the credentials that come beside them; descriptors are not taken.
+///
+/// By nix: a process of another PID namespace has the number 0 here, which rustix' type for it cannot hold.
+async fn receive_credentials(stream: &UnixStream, most: usize) -> Result<(Vec<u8>, Option<Credentials>), String> {
+    let read = || -> io::Result<(Vec<u8>, Option<Credentials>)> {
+        let mut buffer = vec![0; most];
+        let mut space = nix::cmsg_space!(UnixCredentials);
+        let mut parts = [IoSliceMut::new(&mut buffer)];
+        let flags = MsgFlags::MSG_DONTWAIT | MsgFlags::MSG_CMSG_CLOEXEC;
+        let read = nix::sys::socket::recvmsg::<()>(stream.as_raw_fd(), &mut parts, Some(&mut space), flags)?;
+        let found = read.cmsgs()?.find_map(|message| match message {
+            ControlMessageOwned::ScmCredentials(found) => Some(found),
+            _ => None,
+        });
+        let length = read.bytes;
+        buffer.truncate(length);
+        Ok((buffer, found.map(|found| Credentials { pid: found.pid(), uid: found.uid(), gid: found.gid() })))
     };
     stream.async_io(Interest::READABLE, read).await.map_err(|e| e.to_string())
 }
 
 /// Our device's greeting.
-async fn greet(mut stream: UnixStream, mut who: Identity, settings: &Settings, door: &Door) -> Result<Inside, String> {
-    let mut first = receive(&stream, MAGIC.len() + 4).await?;
-    let mut bytes = std::mem::take(&mut first.bytes);
+async fn greet(
+    mut stream: UnixStream,
+    mut who: Identity,
+    place: Place,
+    settings: &Settings,
+    door: &Door,
+) -> Result<Inside, String> {
+    if settings.credentials {
+        // What the kernel says of the connection will do, and only the device is to come beside the greeting.
+        sockopt::set_socket_passcred(&stream, false).map_err(|e| e.to_string())?;
+    }
+    let (mut bytes, descriptor) = receive_descriptor(&stream, MAGIC.len() + 4).await?;
     let start = bytes.len();
     bytes.resize(MAGIC.len() + 4, 0);
     stream.read_exact(&mut bytes[start..]).await.map_err(|e| e.to_string())?;
@@ -198,7 +221,7 @@ async fn greet(mut stream: UnixStream, mut who: Identity, settings: &Settings, d
     }
     let mut text = vec![0; length(size.try_into().unwrap_or_default())?.min(LONGEST)];
     stream.read_exact(&mut text).await.map_err(|e| e.to_string())?;
-    let joined = join(&text, first.descriptor, &mut who, settings, door).await;
+    let joined = join(&text, descriptor, &mut who, place, settings, door).await;
     let answer = match &joined {
         Ok(_) => Answer::Welcome,
         Err(why) => Answer::Refused(why.clone()),
@@ -218,6 +241,7 @@ async fn join(
     text: &[u8],
     descriptor: Option<OwnedFd>,
     who: &mut Identity,
+    place: Place,
     settings: &Settings,
     door: &Door,
 ) -> Result<Member, String> {
@@ -236,7 +260,7 @@ async fn join(
         transport: Transport::Descriptor,
         remote: None,
     };
-    ask(door, |reply| Command::JoinDevice(introduction, device, reply)).await
+    ask(door, |reply| Command::JoinDevice(introduction, device, place, reply)).await
 }
 
 /// The namespaces that rules name and that fit.
@@ -258,13 +282,19 @@ async fn ask(
 }
 
 /// Frames, as uWSGI's device sends them.
-async fn frames(stream: UnixStream, mut who: Identity, settings: &Settings, door: &Door) -> Result<(), String> {
+async fn frames(
+    stream: UnixStream,
+    mut who: Identity,
+    place: Place,
+    settings: &Settings,
+    door: &Door,
+) -> Result<(), String> {
     if settings.credentials {
-        let first = receive(&stream, uwsgi::GREETING.len()).await?;
-        if first.bytes != uwsgi::GREETING {
+        let (first, credentials) = receive_credentials(&stream, uwsgi::GREETING.len()).await?;
+        if first != uwsgi::GREETING {
             return Err("it does not begin with its credentials".into());
         }
-        who.credentials = Some(first.credentials.ok_or("it sent no credentials")?);
+        who.credentials = Some(credentials.ok_or("it sent no credentials")?);
     }
     if let Some(namespace) = who.credentials.and_then(|who| namespace_of(who.pid)) {
         who.netns = names(settings, |name| is_in(namespace, name));
@@ -279,7 +309,7 @@ async fn frames(stream: UnixStream, mut who: Identity, settings: &Settings, door
     };
     let stream = stream.into_std().map_err(|e| e.to_string())?;
     let fd = stream.as_fd().try_clone_to_owned().map_err(|e| e.to_string())?;
-    let member = ask(door, |reply| Command::JoinFrames(introduction, fd, reply)).await?;
+    let member = ask(door, |reply| Command::JoinFrames(introduction, fd, place, reply)).await?;
     log::info!("peer {} is in, by frames: {who}", member.port.0);
     Ok(())
 }

@@ -7,12 +7,13 @@ mod tunnel;
 
 use super::frames::Framed;
 use super::port::Way;
+use super::room::Place;
 use crate::kernel::tun::{self as kernel, Buffer, Device, Engine, Event, Token};
 use crate::router::packet::{Frame, Packet, VnetHeader};
 use crate::router::segment;
 use crate::router::settings::{Mode, Settings};
 use crate::router::switch::{
-    Bucket, DEVICE, Introduction, NamedRoutes, Notice, PeerStatus, PortId, Reason, Refusal, Switch, Verdict,
+    Bucket, DEVICE, Introduction, NamedRoutes, Notice, Peer, PeerStatus, PortId, Reason, Refusal, Switch, Verdict,
 };
 use crate::router::tunnel::name::TableName;
 use crate::router::tunnel::table::Routes;
@@ -36,9 +37,9 @@ const WAKER: Token = 1;
 /// What the thread is asked for.
 pub enum Command {
     /// Let a peer in that passed its device.
-    JoinDevice(Introduction, Device, oneshot::Sender<Result<Member, Refusal>>),
+    JoinDevice(Introduction, Device, Place, oneshot::Sender<Result<Member, Refusal>>),
     /// Let a peer in that frames packets, by a socket that does not block.
-    JoinFrames(Introduction, OwnedFd, oneshot::Sender<Result<Member, Refusal>>),
+    JoinFrames(Introduction, OwnedFd, Place, oneshot::Sender<Result<Member, Refusal>>),
     /// Let a remote host in, by a socket that does not block.
     JoinTunnel(Introduction, Tunnel, oneshot::Sender<Result<Member, Refusal>>),
     /// Other routing tables, that of local peers first.
@@ -262,19 +263,20 @@ impl Data {
 
     fn command(&mut self, command: Command, now: Nanos) {
         match command {
-            Command::JoinDevice(introduction, device, reply) => {
+            Command::JoinDevice(introduction, device, place, reply) => {
                 let headers = device.features().headers;
                 let joined = self.switch.join(introduction, now);
                 let member = joined.map(|port| {
-                    let member = self.member(port, Way::device(self.number + 1, headers));
+                    let member = self.member(port, Some(place), Way::device(self.number + 1, headers));
                     if let Err(e) = self.engine.add_device(token(port), device.into_fd()) {
                         self.part(port, e.to_string());
                     }
+                    self.pace(port);
                     member
                 });
                 let _ = reply.send(member);
             }
-            Command::JoinFrames(introduction, fd, reply) => {
+            Command::JoinFrames(introduction, fd, place, reply) => {
                 let joined = self.switch.join(introduction, now);
                 let member = joined.map(|port| {
                     let queue = self.switch.peer(port).map_or(0, |peer| peer.limits.queue);
@@ -282,7 +284,7 @@ impl Data {
                     let watched = stream.as_fd().try_clone_to_owned();
                     let longest = self.switch.settings().mtu as usize + 18;
                     let framed = Framed::uwsgi(stream, longest, queue as usize);
-                    let member = self.member(port, Way::framed(self.number + 1, framed));
+                    let member = self.member(port, Some(place), Way::framed(self.number + 1, framed));
                     let added = watched.map_err(|e| e.to_string());
                     let added = added.and_then(|fd| self.engine.add_socket(token(port), fd).map_err(|e| e.to_string()));
                     if let Err(e) = added {
@@ -307,7 +309,10 @@ impl Data {
                 }
             }
             Command::Own(addresses) => self.switch.set_own(addresses),
-            Command::Reload(settings) => self.switch.reload(settings, now),
+            Command::Reload(settings) => {
+                self.switch.reload(settings, now);
+                (1..self.ways.len() as u32).for_each(|index| self.pace(PortId(index)));
+            }
             Command::Status(reply) => {
                 let _ = reply.send(self.status(now));
             }
@@ -316,14 +321,33 @@ impl Data {
     }
 
     /// Notes how a new port is written to.
-    fn member(&mut self, port: PortId, way: Way) -> Member {
+    fn member(&mut self, port: PortId, place: Option<Place>, way: Way) -> Member {
         self.number += 1;
         let index = port.0 as usize;
         if self.ways.len() <= index {
             self.ways.resize_with(index + 1, || None);
         }
-        self.ways[index] = Some(way);
+        self.ways[index] = Some(Way { place, ..way });
+        self.settle(port);
         Member { port, number: self.number }
+    }
+
+    /// The device of a peer with a rate is read step by step: what was read cannot be left where it was.
+    fn pace(&mut self, port: PortId) {
+        if self.way(port).is_some_and(|way| way.framed.is_none()) {
+            let limited = self.switch.peer(port).is_some_and(|peer| peer.limits.rate_out.is_some());
+            self.engine.step(token(port), limited);
+        }
+    }
+
+    /// Who has an address is no stranger any more.
+    fn settle(&mut self, port: PortId) {
+        if let Some(Some(way)) = self.ways.get_mut(port.0 as usize)
+            && way.place.is_some()
+            && self.switch.peer(port).is_some_and(Peer::is_known)
+        {
+            way.place = None;
+        }
     }
 
     fn way(&mut self, port: PortId) -> Option<&mut Way> {
@@ -364,6 +388,7 @@ impl Data {
         };
         let length = packet.len();
         let verdict = self.switch.decide(from, &header, packet, now);
+        self.settle(from);
         self.charge(from, length, now);
         match verdict {
             Verdict::To(to) => self.forward(from, to, header, buffer, now, later),

@@ -1,6 +1,6 @@
-//! The loop around the core: the packets' thread ([`data`]), and beside it one that accepts peers, answers who asks for
-//! statistics, reloads and ends. They share nothing but messages and counters, so that nobody who asks holds a packet up. Hosts that connect from elsewhere
-//! have threads of their own for all that comes before their packets ([`tunnel`]).
+//! The loop around the core: the packets' thread (`data`), and beside it one that accepts peers, answers who asks for
+//! statistics, reloads and ends. They share nothing but messages and counters, so that nobody who asks holds a packet up. Hosts that
+//! connect from elsewhere have threads of their own for all that comes before their packets (`tunnel`).
 
 mod accept;
 mod data;
@@ -8,6 +8,7 @@ pub mod far;
 mod frames;
 mod listen;
 mod port;
+mod room;
 mod statistics;
 mod tunnel;
 
@@ -19,6 +20,7 @@ use anyhow::{Context, Result, bail};
 pub use data::Status;
 use data::{Command, Handle, Told};
 use nix::ifaddrs::getifaddrs;
+use nix::net::if_::InterfaceFlags;
 use std::collections::HashMap;
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex};
@@ -61,6 +63,7 @@ async fn serve(settings: Settings, run: &Run<'_>) -> Result<()> {
     if let Some(ready) = run.ready {
         ready()?;
     }
+    until_running(name.as_str()).await;
     let listeners = listen::listeners(&settings)?;
     let settings = Arc::new(settings);
     let (tell, mut told) = mpsc::channel(MESSAGES);
@@ -116,6 +119,23 @@ async fn serve(settings: Settings, run: &Run<'_>) -> Result<()> {
         }
     }
     Ok(())
+}
+
+/// Waits until the device sends what the host gives it: the kernel looks a little later whether somebody has a device that was up
+/// before, and until then the answers to first packets would be lost.
+async fn until_running(device: &str) {
+    let is_waking = || {
+        let mut found = getifaddrs().into_iter().flatten().filter(|found| found.interface_name == device);
+        let flags = found.next().map(|found| found.flags);
+        flags
+            .is_some_and(|flags| flags.contains(InterfaceFlags::IFF_UP) && !flags.contains(InterfaceFlags::IFF_RUNNING))
+    };
+    for _ in 0..200 {
+        if !is_waking() {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
 }
 
 /// What ends the connections of peers that are gone, by their numbers.

@@ -1,6 +1,7 @@
 //! How a port is written to, and what waits for it.
 
 use super::frames::Framed;
+use super::room::Place;
 use crate::router::packet::VnetHeader;
 use std::collections::VecDeque;
 use tokio::sync::oneshot;
@@ -27,6 +28,8 @@ pub(super) struct Way {
     pub mtu: Option<usize>,
     /// Told, once it is gone, why.
     pub gone: Option<oneshot::Sender<String>>,
+    /// That of a stranger, until it has an address.
+    pub place: Option<Place>,
 }
 
 impl Way {
@@ -42,6 +45,7 @@ impl Way {
             dirty: false,
             mtu: None,
             gone: None,
+            place: None,
         }
     }
 

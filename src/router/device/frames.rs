@@ -1,9 +1,14 @@
 //! Our device with uWSGI's router: packets are framed here.
+//!
+//! What the kernel sends by itself about a link (listener reports, router solicitations) has a source that no router takes. It stays
+//! here: uWSGI's takes the first packet of a peer, whatever that is, for its registration, and closes the connection.
 
 use super::Run;
 use crate::kernel::tun::Device;
+use crate::router::packet::Packet;
 use crate::router::rule::Chain;
-use crate::router::settings::{DeviceSettings, Listen};
+use crate::router::settings::{DeviceSettings, Listen, Mode};
+use crate::router::switch::is_host;
 use crate::router::uwsgi::{
     DEFAULT_MAX, Decoder, Direction, GREETING, Greeting, Kind, PeerRule, encode_header, encode_rules,
 };
@@ -47,7 +52,7 @@ pub(super) fn pump(settings: &DeviceSettings, device: &Device, run: &mut Run<'_>
         };
         let ready = watched.map(|fd| fd.revents().is_some_and(|events| !events.is_empty()));
         if ready[0] {
-            collect(device, &mut output)?;
+            collect(device, settings.mode, &mut output)?;
         }
         if ready[1] && !deliver(device, &mut stream, &mut decoder)? {
             return Ok(());
@@ -58,10 +63,11 @@ pub(super) fn pump(settings: &DeviceSettings, device: &Device, run: &mut Run<'_>
 }
 
 /// Reads what the device has, as frames.
-fn collect(device: &Device, output: &mut Vec<u8>) -> Result<()> {
+fn collect(device: &Device, mode: Mode, output: &mut Vec<u8>) -> Result<()> {
     let mut packet = [0; DEFAULT_MAX];
     while output.len() < OUTPUT {
         match read(device.as_fd(), &mut packet) {
+            Ok(length) if mode == Mode::Tun && !is_of_host(&packet[..length]) => {}
             Ok(length) => {
                 if let Some(header) = encode_header(Kind::Packet, length) {
                     output.extend_from_slice(&header);
@@ -73,6 +79,11 @@ fn collect(device: &Device, output: &mut Vec<u8>) -> Result<()> {
         }
     }
     Ok(())
+}
+
+/// Whether a router can take a packet's source for a peer's.
+fn is_of_host(packet: &[u8]) -> bool {
+    Packet::parse(packet).is_ok_and(|packet| is_host(packet.source()))
 }
 
 /// Writes what came to the device. Whether the router is still there.

@@ -80,6 +80,11 @@ impl Peer {
         &self.addresses
     }
 
+    /// Whether it has an address, of either layer.
+    pub fn is_known(&self) -> bool {
+        !self.addresses.is_empty() || !self.macs.is_empty()
+    }
+
     /// As it is shown.
     pub fn status(&self, port: super::PortId) -> PeerStatus {
         PeerStatus {

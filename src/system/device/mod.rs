@@ -2,7 +2,7 @@
 //!
 //! Theory. Under systemd it is the unit `systemd-netns-device@NETNS:LINK.service`, which runs `systemd-netns device INSTANCE`: that
 //! enters the namespace, opens the device, passes it to its router, and says that it is ready once the router has it. Elsewhere,
-//! or where that unit is not installed, the same command is a plain process with a pid file ([`child`]).
+//! or where that unit is not installed, the same command is a plain process with a pid file (`child`).
 //!
 //! In `/run/systemd-netns/NETNS/device/LINK/`:
 //!

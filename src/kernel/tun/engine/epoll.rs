@@ -1,7 +1,7 @@
 //! The way without io_uring: epoll(7), then read(2) and write(2) for each packet.
 
 use super::pool::Pool;
-use super::{Buffer, Event, Token};
+use super::{Buffer, Event, STEP, Token};
 use nix::errno::Errno;
 use nix::sys::epoll::{Epoll as Poll, EpollCreateFlags, EpollEvent, EpollFlags, EpollTimeout};
 use nix::unistd::{read, write};
@@ -24,6 +24,8 @@ pub(super) struct Epoll {
 struct Entry {
     fd: OwnedFd,
     is_device: bool,
+    /// It is read step by step.
+    stepwise: bool,
 }
 
 impl Epoll {
@@ -33,7 +35,7 @@ impl Epoll {
 
     pub fn add(&mut self, token: Token, fd: OwnedFd, is_device: bool) -> Result<(), Errno> {
         self.poll.add(&fd, EpollEvent::new(EpollFlags::EPOLLIN, u64::from(token)))?;
-        self.entries.insert(token, Entry { fd, is_device });
+        self.entries.insert(token, Entry { fd, is_device, stepwise: false });
         Ok(())
     }
 
@@ -44,6 +46,12 @@ impl Epoll {
         flags.set(EpollFlags::EPOLLOUT, write);
         // It is there, and there is nothing else that could be wrong.
         let _ = self.poll.modify(&entry.fd, &mut EpollEvent::new(flags, u64::from(token)));
+    }
+
+    pub fn step(&mut self, token: Token, on: bool) {
+        if let Some(entry) = self.entries.get_mut(&token) {
+            entry.stepwise = on;
+        }
     }
 
     pub fn remove(&mut self, token: Token) {
@@ -67,7 +75,9 @@ impl Epoll {
         for event in &ready[..count] {
             let token = event.data() as Token;
             match self.entries.get(&token) {
-                Some(Entry { fd, is_device: true }) => drain(fd, token, pool, events),
+                Some(Entry { fd, is_device: true, stepwise }) => {
+                    drain(fd, token, if *stepwise { STEP.into() } else { BATCH }, pool, events);
+                }
                 Some(_) => events.push(Event::Ready(token)),
                 None => {}
             }
@@ -85,9 +95,9 @@ impl Epoll {
     }
 }
 
-/// Reads what is there, up to a batch.
-fn drain(fd: &OwnedFd, token: Token, pool: &mut Pool, events: &mut Vec<Event>) {
-    for _ in 0..BATCH {
+/// Reads what is there, up to so many packets.
+fn drain(fd: &OwnedFd, token: Token, most: usize, pool: &mut Pool, events: &mut Vec<Event>) {
+    for _ in 0..most {
         let Some(mut buffer) = pool.take() else { return };
         match read(fd, pool.room(&buffer)) {
             Ok(length) => {

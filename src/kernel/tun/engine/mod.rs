@@ -24,6 +24,9 @@ use std::str::FromStr;
 use std::time::Duration;
 use uring::Uring;
 
+/// How many packets of a device are read at a time where it is read step by step.
+const STEP: u16 = 2;
+
 /// What the caller knows a descriptor by. It is free again as soon as [`Engine::remove`] returns.
 pub type Token = u32;
 
@@ -157,6 +160,14 @@ impl Engine {
         match &mut self.inner {
             Inner::Uring(uring) => uring.read(token, on),
             Inner::Epoll(epoll) => epoll.watch(token, on, false),
+        }
+    }
+
+    /// Whether a device is read step by step, so that no more than a few packets come after [`Self::read`] stops it.
+    pub fn step(&mut self, token: Token, on: bool) {
+        match &mut self.inner {
+            Inner::Uring(uring) => uring.step(token, on),
+            Inner::Epoll(epoll) => epoll.step(token, on),
         }
     }
 

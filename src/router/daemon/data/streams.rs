@@ -61,6 +61,7 @@ impl Data {
         };
         let header = VnetHeader::default();
         let verdict = self.switch.decide(from, &header, packet, now);
+        self.settle(from);
         self.charge(from, packet.len(), now);
         match verdict {
             Verdict::To(to) => self.send(to, &header, packet, now, later),

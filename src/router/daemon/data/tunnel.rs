@@ -30,7 +30,7 @@ impl Data {
         let framed = Framed::tunnel(stream, tunnel.greeting, tunnel.mtu as usize, queue);
         let mut way = Way::framed(self.number + 1, framed);
         (way.mtu, way.gone, way.dirty) = (Some(tunnel.mtu as usize), Some(tunnel.gone), true);
-        let member = self.member(port, way);
+        let member = self.member(port, None, way);
         self.unwritten.push(port);
         let added = watched.map_err(|e| e.to_string());
         let added = added.and_then(|fd| self.engine.add_socket(token(port), fd).map_err(|e| e.to_string()));

@@ -2,6 +2,7 @@
 
 use super::{PATIENCE, relay, stream, tls};
 use crate::router::daemon::data::{Command, Handle, Member, Tunnel};
+use crate::router::daemon::room::{Guest, Room};
 use crate::router::rule::{Action, Chain};
 use crate::router::settings::Settings;
 use crate::router::switch::{Identity, Introduction, Refusal, Remote, RemoteIdentity, Transport};
@@ -10,21 +11,20 @@ use crate::router::tunnel::handshake::{Request, Response, Secret, Status};
 use crate::router::tunnel::table::Gateway;
 use anyhow::{Context, Result};
 use std::collections::HashMap;
-use std::net::{IpAddr, SocketAddr, TcpListener};
+use std::net::{SocketAddr, TcpListener};
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
 use tokio::net::TcpStream;
-use tokio::sync::{Semaphore, oneshot};
+use tokio::sync::oneshot;
 use tokio::time::timeout;
 use tokio_rustls::TlsAcceptor;
 use uuid::Builder;
 
-/// How many connections may be on their way in at once, and how many of one address.
-const ARRIVING: usize = 512;
-const ARRIVING_OF_ONE: u32 = 32;
+/// How many connections may be on their way in at once.
+const ARRIVING: u32 = 256;
 /// How long nothing is accepted when there is no room for more connections.
 const PAUSE: Duration = Duration::from_millis(100);
 
@@ -32,8 +32,7 @@ const PAUSE: Duration = Duration::from_millis(100);
 pub(super) struct Gate {
     data: Handle,
     terms: Mutex<Arc<Terms>>,
-    room: Arc<Semaphore>,
-    arriving: Mutex<HashMap<IpAddr, u32>>,
+    room: Arc<Room>,
     /// Who is in, by number.
     inside: Mutex<HashMap<u64, Inside>>,
 }
@@ -56,13 +55,7 @@ struct Inside {
 
 impl Gate {
     pub fn new(data: Handle) -> Self {
-        Self {
-            data,
-            terms: Mutex::default(),
-            room: Arc::new(Semaphore::new(ARRIVING)),
-            arriving: Mutex::default(),
-            inside: Mutex::default(),
-        }
+        Self { data, terms: Mutex::default(), room: Arc::default(), inside: Mutex::default() }
     }
 
     /// Reads what settings name.
@@ -100,35 +93,6 @@ impl Gate {
         log::info!("host {} has to go: {why}", one.request.host);
         self.data.send(Command::Leave(one.member));
     }
-
-    /// A place among those of one address.
-    fn arrive(self: &Arc<Self>, from: IpAddr) -> Option<Arrival> {
-        let mut arriving = lock(&self.arriving);
-        let count = arriving.entry(from).or_default();
-        if *count >= ARRIVING_OF_ONE {
-            return None;
-        }
-        *count += 1;
-        Some(Arrival { gate: Arc::clone(self), from })
-    }
-}
-
-/// A connection on its way in.
-struct Arrival {
-    gate: Arc<Gate>,
-    from: IpAddr,
-}
-
-impl Drop for Arrival {
-    fn drop(&mut self) {
-        let mut arriving = lock(&self.gate.arriving);
-        if let Some(count) = arriving.get_mut(&self.from) {
-            *count -= 1;
-            if *count == 0 {
-                arriving.remove(&self.from);
-            }
-        }
-    }
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
@@ -160,18 +124,17 @@ pub(super) async fn accept(listener: TcpListener, gate: Arc<Gate>) {
                 continue;
             }
         };
-        let Ok(room) = Arc::clone(&gate.room).try_acquire_owned() else {
-            log::warn!("a host at {from} was refused: too many are on their way in");
-            continue;
-        };
-        let Some(arrival) = gate.arrive(from.ip().to_canonical()) else {
-            log::warn!("a host at {from} was refused: too many of that address are on their way in");
-            continue;
+        let place = match gate.room.enter(Guest::by_tcp(from.ip()), ARRIVING) {
+            Ok(place) => place,
+            Err(why) => {
+                why.iter().for_each(|why| log::warn!("a host at {from} was refused: {why}"));
+                continue;
+            }
         };
         let gate = Arc::clone(&gate);
         tokio::spawn(async move {
             let came = timeout(PATIENCE, come_in(stream, from, &gate)).await;
-            drop((arrival, room));
+            drop(place);
             match came {
                 Ok(Ok(inside)) => inside.stay(&gate).await,
                 Ok(Err(why)) => log::info!("a host at {from} was refused: {why}"),
@@ -182,7 +145,7 @@ pub(super) async fn accept(listener: TcpListener, gate: Arc<Gate>) {
 }
 
 /// Who has come in, until it is gone.
-struct Guest {
+struct Visit {
     number: u64,
     gone: oneshot::Receiver<String>,
     /// What ciphers for it.
@@ -190,7 +153,7 @@ struct Guest {
     host: String,
 }
 
-impl Guest {
+impl Visit {
     async fn stay(self, gate: &Gate) {
         if let Some((ciphered, near)) = self.relay
             && let Some(why) = relay::relay(ciphered, near).await
@@ -202,7 +165,7 @@ impl Guest {
     }
 }
 
-async fn come_in(stream: TcpStream, from: SocketAddr, gate: &Gate) -> Result<Guest, String> {
+async fn come_in(stream: TcpStream, from: SocketAddr, gate: &Gate) -> Result<Visit, String> {
     let terms = Arc::clone(&lock(&gate.terms));
     stream::tune(&stream).map_err(|e| e.to_string())?;
     let Some(acceptor) = &terms.acceptor else {
@@ -217,7 +180,7 @@ async fn come_in(stream: TcpStream, from: SocketAddr, gate: &Gate) -> Result<Gue
                 let second = fd.try_clone().map_err(|e| e.to_string())?;
                 let joined = join(gate, judged, fd).await;
                 match joined {
-                    Ok((number, gone)) => Ok(Guest { number, gone, relay: None, host: request.host.to_string() }),
+                    Ok((number, gone)) => Ok(Visit { number, gone, relay: None, host: request.host.to_string() }),
                     Err(denial) => {
                         let second = std::net::TcpStream::from(second);
                         let mut stream = TcpStream::from_std(second).map_err(|e| e.to_string())?;
@@ -239,7 +202,7 @@ async fn come_in(stream: TcpStream, from: SocketAddr, gate: &Gate) -> Result<Gue
     match join(gate, judged, theirs).await {
         Ok((number, gone)) => {
             let relay = Some((Box::new(ciphered), near));
-            Ok(Guest { number, gone, relay, host: request.host.to_string() })
+            Ok(Visit { number, gone, relay, host: request.host.to_string() })
         }
         Err(denial) => Err(refuse(&mut ciphered, denial).await),
     }

@@ -4,28 +4,34 @@
 //! over all that is queued and waits. A write to a tun device is done while it is handed over, so writes stay in order.
 //! With multishot reads (`IORING_OP_READ_MULTISHOT`) the kernel takes a buffer from a ring that is shared with it for every packet
 //! that comes, until it is told to stop or the ring is empty. Without them a device is polled, and as long as it has
-//! packets each wait reads a batch of them that must not block (`RWF_NOWAIT`).
+//! packets each wait reads a batch of them that must not block (`RWF_NOWAIT`). So is one that is read step by step: a read that goes
+//! on would bring a whole ring of packets before it could be stopped.
 //!
-//! What a completion belongs to is told by its user data: what was asked, of which holder of the token (tokens are used again), and
-//! which buffer.
+//! What a completion belongs to is told by its user data.
+
+mod entry;
+mod lent;
+mod moderation;
+mod user_data;
 
 use super::pool::{LENGTH, Pool, READING, is_lent};
-use super::{Buffer, Event, Token, Way};
-use io_uring::types::{self, BufRingEntry, Fd, SubmitArgs, Timespec};
+use super::{Buffer, Event, STEP, Token, Way};
+use entry::Entry;
+use io_uring::types::{self, Fd, SubmitArgs, Timespec};
 use io_uring::{IoUring, Probe, cqueue, opcode, squeue};
+use lent::{GROUP, Lent};
+use moderation::Moderation;
 use nix::errno::Errno;
 use nix::libc::{EBUSY, EINTR, ETIME, POLLIN, POLLOUT, RWF_NOWAIT};
 use std::io;
 use std::os::fd::{AsRawFd, OwnedFd};
-use std::sync::atomic::{AtomicU16, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
+use user_data::{Asked, data, take_apart};
 
 /// How many requests are queued before they are handed over.
 const QUEUE: u32 = 1024;
 /// How many packets of one device are read at a time, where reads do not go on by themselves.
 const BATCH: u16 = 16;
-/// The shared ring's number.
-const GROUP: u16 = 0;
 
 pub(super) struct Uring {
     ring: IoUring,
@@ -37,43 +43,8 @@ pub(super) struct Uring {
     due: Vec<Token>,
     /// Requests that are with the kernel.
     under_way: usize,
-}
-
-/// A descriptor.
-struct Entry {
-    fd: OwnedFd,
-    generation: u16,
-    is_device: bool,
-    /// A request that goes on, or a poll, is with the kernel.
-    armed: bool,
-    /// It is among those that are due.
-    is_due: bool,
-    /// What it is watched for.
-    read: bool,
-    write: bool,
-    /// There is something to read, as far as is known (batches).
-    ready: bool,
-    /// Reads that are with the kernel (batches).
-    reading: u16,
-}
-
-/// What was asked.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Asked {
-    Read,
-    Poll,
-    Write,
-    Cancel,
-}
-
-/// User data: what was asked, the generation, the buffer, the token.
-fn data(asked: Asked, generation: u16, buffer: u16, token: Token) -> u64 {
-    (asked as u64) << 60 | u64::from(generation & 0xfff) << 48 | u64::from(buffer) << 32 | u64::from(token)
-}
-
-fn take_apart(data: u64) -> (Asked, u16, u16, Token) {
-    let asked = [Asked::Read, Asked::Poll, Asked::Write, Asked::Cancel][(data >> 60) as usize & 3];
-    (asked, (data >> 48) as u16 & 0xfff, (data >> 32) as u16, data as u32)
+    /// Where the kernel can wait for several packets.
+    moderation: Option<Moderation>,
 }
 
 impl Uring {
@@ -87,7 +58,8 @@ impl Uring {
             return Err(io::ErrorKind::Unsupported.into());
         }
         let lent = if multishot { Some(Lent::new(&ring, pool)?) } else { None };
-        Ok(Self { ring, lent, entries: Vec::new(), generation: 0, due: Vec::new(), under_way: 0 })
+        let moderation = ring.params().is_feature_min_timeout().then(Moderation::default);
+        Ok(Self { ring, lent, entries: Vec::new(), generation: 0, due: Vec::new(), under_way: 0, moderation })
     }
 
     pub fn way(&self) -> Way {
@@ -108,17 +80,7 @@ impl Uring {
             self.entries.resize_with(index + 1, || None);
         }
         self.generation = (self.generation + 1) & 0xfff;
-        let entry = Entry {
-            fd,
-            generation: self.generation,
-            is_device,
-            armed: false,
-            is_due: false,
-            read: true,
-            write: false,
-            ready: false,
-            reading: 0,
-        };
+        let entry = Entry::new(fd, self.generation, is_device);
         if self.entries[index].is_some() {
             return Err(io::ErrorKind::AlreadyExists.into());
         }
@@ -165,14 +127,26 @@ impl Uring {
         }
     }
 
+    pub fn step(&mut self, token: Token, on: bool) {
+        let multishot = self.lent.is_some();
+        let Some(entry) = self.entry(token) else { return };
+        if std::mem::replace(&mut entry.stepwise, on) != on && on && multishot && entry.armed {
+            let old = data(Asked::Read, entry.generation, 0, token);
+            self.push(opcode::AsyncCancel::new(old).build().user_data(data(Asked::Cancel, 0, 0, token)));
+        }
+    }
+
     pub fn remove(&mut self, token: Token) {
         let multishot = self.lent.is_some();
         let Some(entry) = self.entries.get_mut(token as usize).and_then(Option::take) else { return };
         self.due.retain(|due| *due != token);
         if entry.armed {
-            let asked = if multishot && entry.is_device { Asked::Read } else { Asked::Poll };
-            let old = data(asked, entry.generation, 0, token);
-            self.push(opcode::AsyncCancel::new(old).build().user_data(data(Asked::Cancel, 0, 0, token)));
+            // A device that is, or was until now, read step by step has a poll; what is not there is not cancelled.
+            let reads = multishot && entry.is_device;
+            for asked in [Asked::Poll].into_iter().chain(reads.then_some(Asked::Read)) {
+                let old = data(asked, entry.generation, 0, token);
+                self.push(opcode::AsyncCancel::new(old).build().user_data(data(Asked::Cancel, 0, 0, token)));
+            }
         }
         // Writes that are queued name the descriptor by its number: they must go out before it is closed.
         self.hand_over();
@@ -202,8 +176,12 @@ impl Uring {
         let at_once = !self.due.is_empty() || !self.ring.completion().is_empty();
         let limit = if at_once { Some(Duration::ZERO) } else { limit };
         let span = limit.map(|limit| Timespec::new().sec(limit.as_secs()).nsec(limit.subsec_nanos()));
-        let arguments = span.as_ref().map_or(SubmitArgs::new(), |span| SubmitArgs::new().timespec(span));
-        match self.ring.submitter().submit_with_args(1, &arguments) {
+        let mut arguments = span.as_ref().map_or(SubmitArgs::new(), |span| SubmitArgs::new().timespec(span));
+        let gather = self.moderation.as_ref().filter(|_| !at_once).and_then(Moderation::gather);
+        if let Some(gather) = &gather {
+            arguments = arguments.min_wait_usec(gather.micros);
+        }
+        match self.ring.submitter().submit_with_args(gather.map_or(1, |gather| gather.packets), &arguments) {
             Err(e) if matches!(e.raw_os_error(), Some(ETIME | EINTR | EBUSY)) => {}
             waited => waited.map(drop)?,
         }
@@ -212,6 +190,9 @@ impl Uring {
         for _ in 0..count {
             let Some(done) = self.ring.completion().next() else { break };
             self.complete(pool, &done, events);
+        }
+        if let Some(moderation) = &mut self.moderation {
+            moderation.learn(Instant::now(), events);
         }
         Ok(())
     }
@@ -233,7 +214,7 @@ impl Uring {
         if !entry.read {
             return;
         }
-        if multishot {
+        if multishot && !entry.stepwise {
             if !std::mem::replace(&mut entry.armed, true) {
                 let read = opcode::ReadMulti::new(fd, 0, GROUP).build();
                 self.push(read.user_data(data(Asked::Read, generation, 0, token)));
@@ -248,9 +229,10 @@ impl Uring {
 
     /// Reads what a device has, up to a batch.
     fn read_batch(&mut self, pool: &mut Pool, token: Token, fd: Fd, generation: u16) {
-        let under_way = self.entry(token).map_or(0, |entry| entry.reading);
+        let Some(entry) = self.entry(token) else { return };
+        let (under_way, batch) = (entry.reading, if entry.stepwise { STEP } else { BATCH });
         let mut asked = 0;
-        for _ in under_way..BATCH {
+        for _ in under_way..batch {
             let Some(buffer) = pool.take() else { break };
             let address = pool.room(&buffer).as_mut_ptr();
             let read = opcode::Read::new(fd, address, LENGTH as u32).rw_flags(RWF_NOWAIT).build();
@@ -283,7 +265,10 @@ impl Uring {
                 }
             }
             Asked::Poll => self.polled(token, generation, result, events),
-            Asked::Read if self.lent.is_some() => self.read_on(pool, token, generation, done, result, events),
+            // The buffer of a read that goes on is told by its flags; this one is of the second part.
+            Asked::Read if self.lent.is_some() && index < READING => {
+                self.read_on(pool, token, generation, done, result, events)
+            }
             Asked::Read => {
                 let buffer = Buffer { index, length: result.unwrap_or(0) as u32 };
                 self.read_once(pool, token, generation, buffer, result, events);
@@ -412,49 +397,5 @@ impl Uring {
 impl std::fmt::Debug for Uring {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Uring").field("way", &self.way()).finish_non_exhaustive()
-    }
-}
-
-/// The ring of buffers that the kernel reads into (`io_uring_register_buf_ring(3)`).
-struct Lent {
-    /// Page-aligned, as the kernel wants it.
-    entries: Box<Page>,
-    tail: u16,
-}
-
-#[repr(C, align(4096))]
-struct Page([BufRingEntry; READING as usize]);
-
-impl Lent {
-    #[allow(unsafe_code, reason = "memory that is shared with the kernel")]
-    fn new(ring: &IoUring, pool: &Pool) -> io::Result<Self> {
-        // SAFETY: an entry is a plain structure of integers, for which zeroes are valid.
-        let entries: Box<Page> = Box::new(unsafe { std::mem::zeroed() });
-        let address = std::ptr::from_ref(&*entries) as u64;
-        // SAFETY: the memory is page-aligned, as long as is said, and lives as long as the ring: both are fields of `Uring`, and the
-        // ring is dropped first.
-        unsafe { ring.submitter().register_buf_ring_with_flags(address, READING, GROUP, 0) }?;
-        let mut lent = Self { entries, tail: 0 };
-        for index in 0..READING {
-            lent.give(pool, index);
-        }
-        lent.publish();
-        Ok(lent)
-    }
-
-    /// Puts a buffer back; the kernel sees it after [`Self::publish`].
-    fn give(&mut self, pool: &Pool, index: u16) {
-        let entry = &mut self.entries.0[usize::from(self.tail % READING)];
-        entry.set_addr(pool.address(index) as u64);
-        entry.set_len(LENGTH as u32);
-        entry.set_bid(index);
-        self.tail = self.tail.wrapping_add(1);
-    }
-
-    #[allow(unsafe_code, reason = "memory that is shared with the kernel")]
-    fn publish(&self) {
-        // SAFETY: the pointer is to the first entry, where the kernel looks for the tail; it is aligned and shared with nobody else.
-        let tail = unsafe { AtomicU16::from_ptr(BufRingEntry::tail(self.entries.0.as_ptr()).cast_mut()) };
-        tail.store(self.tail, Ordering::Release);
     }
 }
