@@ -72,6 +72,8 @@ fn a_server_of_gosts_is_spoken_to() {
         stream.write_all(&[1, 6, 0, 0]).unwrap();
         router.says("the router refused: the host's name may not be had");
         router.wait_for_none("up");
+        let why = router.statistics()["tunnels"]["uplinks"]["up"]["why"].clone();
+        assert!(why.as_str().is_some_and(|why| why.contains("refused")), "{why}");
         let again = listener.accept().unwrap();
         drop(again);
         router.end(nix::sys::signal::Signal::SIGTERM);
@@ -95,6 +97,9 @@ fn nobody_is_let_in_that_the_ingress_rules_do_not_have() {
         assert_eq!(ask("host-3", Some(IDS[0])), 6);
         assert_eq!(ask("host-2", None), 0);
         server.says("the ingress rules keep host host-1 out of table");
+        let tunnels = &server.statistics()["tunnels"];
+        assert_eq!(tunnels["refusals"], 3, "{tunnels:#}");
+        assert!(tunnels["refused"][0]["why"].as_str().unwrap().contains("no ingress rule has host host-3"), "{tunnels:#}");
         // Nor is who said something else.
         let mut other = Raw::connect("h1");
         assert_eq!(other.ask(&[1, 1, 0, 0]), 1);

@@ -3,7 +3,10 @@
 use super::hosts::*;
 use crate::common::sh;
 use crate::router::traffic::{datagrams, transfer};
-use crate::router::world::{answers, ping, ping_with, world};
+use crate::router::world::{Device, Kind, answers, kind, ping, ping_with, world};
+use systemd_netns::model::{ClientSettings, ServerAddress};
+use systemd_netns::router::rule::{Action, Chain};
+use systemd_netns::router::settings::{DeviceSettings, Listen, Protocol};
 
 const SIZE: usize = 8 << 20;
 
@@ -98,4 +101,62 @@ fn two_tables_that_know_nothing_of_each_other() {
 
 fn packets(server: &Router, name: &str) -> u64 {
     server.wait_for(name)["counters"]["in_packets"].as_u64().unwrap()
+}
+
+/// A device of a namespace, held by a thread of the test as our own program holds it.
+fn device(netns: &str, number: u8) -> Device {
+    let addresses = [format!("192.168.123.{number}/24"), format!("fd00:123::{number}/64")];
+    let addresses: Vec<ipnet::IpNet> = addresses.iter().map(|address| address.parse().unwrap()).collect();
+    let client = ClientSettings {
+        server: ServerAddress { host: SERVER.into(), port: PORT },
+        tls: None,
+        host: format!("host-{number}").parse().unwrap(),
+        id: None,
+        weight: 0,
+        addresses: addresses.iter().map(ipnet::IpNet::addr).collect(),
+        user: None,
+        mtu: 1420,
+    };
+    let base = kind(Protocol::Tunnel, number);
+    let settings = DeviceSettings {
+        router: Listen::Tunnel(client.server.clone()),
+        addresses,
+        mtu: 1420,
+        tunnel: Some(Box::new(client)),
+        chain_out: Chain { rules: vec!["deny any 192.168.123.66".parse().unwrap()], policy: Action::Allow },
+        ..base.settings
+    };
+    let setup = format!(
+        "sysctl -qw net.ipv6.conf.tun0.addr_gen_mode=1
+         ip address add 192.168.123.{number}/24 dev tun0; ip address add fd00:123::{number}/64 dev tun0 nodad
+         ip link set tun0 mtu 1420 up"
+    );
+    sh(&format!("ip netns exec {netns} ip tuntap add tun0 mode tun"));
+    Device::start_there(netns, Kind { settings, setup })
+}
+
+#[test]
+fn devices_of_namespaces_are_hosts() {
+    world(|| {
+        hosts();
+        let mut server = server(PLAIN);
+        let (one, two) = (device("h1", 1), device("h2", 2));
+        one.wait_for_attached(1);
+        two.wait_for_attached(1);
+        ping("h1", "192.168.123.2");
+        transfer("h1", "h2", "192.168.123.2", SIZE);
+        transfer("h2", "h1", "192.168.123.1", SIZE);
+        // No route of the server's has these: what a host announced is its own.
+        ping("h1", "fd00:123::2");
+        transfer("h2", "h1", "fd00:123::1", SIZE);
+        // Its own rules hold.
+        assert!(!answers("h1", "192.168.123.66", ""));
+        assert_eq!(server.lost("host-1", "no-route"), 0);
+        // The device stays when the router goes.
+        server.end(nix::sys::signal::Signal::SIGKILL);
+        server.run();
+        one.wait_for_attached(2);
+        two.wait_for_attached(2);
+        transfer("h1", "h2", "192.168.123.2", SIZE);
+    });
 }

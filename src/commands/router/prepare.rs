@@ -15,7 +15,7 @@ use crate::plan::{Plan, Problem, close_gate, gate_links, gate_settings, open_gat
 use crate::report;
 use crate::router::settings::Settings;
 use crate::system::systemd::{self, Manager};
-use crate::system::{gate, lock, nft};
+use crate::system::{gate, lock, nft, secrets};
 use anyhow::{Context, Result, bail};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
@@ -29,6 +29,7 @@ pub(super) fn prepare(root: &Path, name: &RouterName) -> Result<()> {
 
 /// The same for settings that are read already.
 pub(super) fn prepare_for(name: &RouterName, settings: &Settings) -> Result<()> {
+    secrets::keep(&settings.tunnels.secrets())?;
     let (wanted, _lock) = (wanted_gate(name, settings)?, lock::turn()?);
     open(name, wanted)
 }

@@ -36,7 +36,7 @@ async fn carry(settings: Arc<Settings>, device: Device, run: &mut Run<'_>) -> Re
     let (tell, mut told) = mpsc::channel(MESSAGES);
     let handle = data::start(Arc::clone(&settings), device, None, tell)?;
     handle.send(Command::Own(settings.addresses.iter().map(IpNet::addr).collect()));
-    let tunnels = Tunnels::start(&settings, handle.clone())?;
+    let tunnels = Tunnels::start(&settings, handle.clone(), Arc::default())?;
     let joined = tunnels.joined();
     let mut tick = tokio::time::interval(TICK);
     loop {

@@ -28,6 +28,8 @@ use std::time::Duration;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{mpsc, oneshot};
 use tunnel::Tunnels;
+pub use tunnel::report;
+use tunnel::report::Report;
 
 /// What a daemon is run with, beside its settings.
 pub struct Run<'a> {
@@ -74,10 +76,11 @@ async fn serve(settings: Settings, run: &Run<'_>) -> Result<()> {
     for listener in listeners.peers {
         tokio::spawn(accept::accept(listener, Arc::clone(&door)));
     }
+    let report = Arc::<Report>::default();
     for listener in listeners.statistics {
-        tokio::spawn(statistics::serve(listener, handle.clone(), name));
+        tokio::spawn(statistics::serve(listener, handle.clone(), Arc::clone(&report), name));
     }
-    let mut tunnels = Tunnels::start(&settings, handle.clone())?;
+    let mut tunnels = Tunnels::start(&settings, handle.clone(), Arc::clone(&report))?;
     let _ = sd_notify::notify(&[sd_notify::NotifyState::Ready]);
     log::info!("the router {name} is ready");
     let mut settings = settings;

@@ -7,7 +7,7 @@ use crate::router::settings::Limits;
 use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// The size of the largest packet where nothing else is said, in bytes: that of gost's TUN devices.
 pub const MTU: u32 = 1420;
@@ -29,6 +29,15 @@ impl Tunnels {
     /// Whether nothing is said of tunnels.
     pub fn is_nothing(&self) -> bool {
         *self == Self::default()
+    }
+
+    /// The files with keys and passwords.
+    pub fn secrets(&self) -> Vec<&Path> {
+        let server = self.server.iter().filter_map(|server| Some(&server.tls.as_ref()?.key));
+        let clients = self.clients.iter().filter_map(|client| Some(&client.user.as_ref()?.1));
+        let own = self.uplinks.iter().filter_map(|uplink| Some(&uplink.client.user.as_ref()?.1));
+        let keys = self.uplinks.iter().filter_map(|uplink| Some(&uplink.client.tls.as_ref()?.identity.as_ref()?.1));
+        server.chain(clients).chain(own).chain(keys).map(PathBuf::as_path).collect()
     }
 
     /// Whether there is anything to do.

@@ -9,6 +9,7 @@
 //! There is no keep-alive in the protocol: TCP's own tells a connection that is dead (tcp(7)).
 
 mod relay;
+pub mod report;
 mod server;
 mod stream;
 mod tables;
@@ -18,6 +19,7 @@ mod uplink;
 use super::data::Handle;
 use crate::router::settings::Settings;
 use anyhow::{Context, Result};
+use report::Report;
 use server::Gate;
 use std::collections::{BTreeMap, HashMap};
 use std::net::SocketAddr;
@@ -43,6 +45,7 @@ pub(super) struct Tunnels {
     uplinks: BTreeMap<String, uplink::Kept>,
     watch: Option<JoinHandle<()>>,
     joined: Arc<Notify>,
+    report: Arc<Report>,
 }
 
 impl Tunnels {
@@ -55,9 +58,9 @@ impl Tunnels {
     ///
     /// # Errors
     /// When an address cannot be listened at, or a certificate or password cannot be read.
-    pub fn start(settings: &Arc<Settings>, data: Handle) -> Result<Self> {
+    pub fn start(settings: &Arc<Settings>, data: Handle, report: Arc<Report>) -> Result<Self> {
         let mut tunnels = Self {
-            gate: Arc::new(Gate::new(data.clone())),
+            gate: Arc::new(Gate::new(data.clone(), Arc::clone(&report))),
             tables: Arc::new(Tables::new(data.clone())),
             data,
             workers: Workers::default(),
@@ -65,6 +68,7 @@ impl Tunnels {
             uplinks: BTreeMap::new(),
             watch: None,
             joined: Arc::default(),
+            report,
         };
         tunnels.reload(settings)?;
         Ok(tunnels)
@@ -101,10 +105,20 @@ impl Tunnels {
             log::info!("hosts are let in at {address}");
             self.listeners.insert(address, task);
         }
-        self.uplinks.retain(|name, kept| uplinks.get(name).is_some_and(|wanted| kept.is(wanted)));
+        self.uplinks.retain(|name, kept| {
+            let stays = uplinks.get(name).is_some_and(|wanted| kept.is(wanted));
+            if !stays {
+                self.report.forget(name);
+            }
+            stays
+        });
         for (name, wanted) in uplinks {
-            let (data, joined) = (self.data.clone(), Arc::clone(&self.joined));
-            self.uplinks.entry(name).or_insert_with(|| uplink::keep(wanted, data, joined, runtime.handle()));
+            let around = uplink::Around {
+                data: self.data.clone(),
+                joined: Arc::clone(&self.joined),
+                report: Arc::clone(&self.report),
+            };
+            self.uplinks.entry(name).or_insert_with(|| uplink::keep(wanted, around, runtime.handle()));
         }
         if let Some(watch) = self.watch.replace(runtime.spawn(tables::watch(Arc::clone(&self.tables)))) {
             watch.abort();

@@ -1,5 +1,6 @@
 //! Hosts that connect: who they are, and whether they may be that.
 
+use super::report::Report;
 use super::{PATIENCE, relay, stream, tls};
 use crate::router::daemon::data::{Command, Handle, Member, Tunnel};
 use crate::router::daemon::room::{Guest, Room};
@@ -9,6 +10,7 @@ use crate::router::switch::{Identity, Introduction, Refusal, Remote, RemoteIdent
 use crate::router::tunnel::authentication::{Admission, Denial, Proof, authorize};
 use crate::router::tunnel::handshake::{Request, Response, Secret, Status};
 use crate::router::tunnel::table::Gateway;
+use crate::system::secrets;
 use anyhow::{Context, Result};
 use std::collections::HashMap;
 use std::net::{SocketAddr, TcpListener};
@@ -35,6 +37,7 @@ pub(super) struct Gate {
     room: Arc<Room>,
     /// Who is in, by number.
     inside: Mutex<HashMap<u64, Inside>>,
+    report: Arc<Report>,
 }
 
 /// By what it is decided.
@@ -54,8 +57,8 @@ struct Inside {
 }
 
 impl Gate {
-    pub fn new(data: Handle) -> Self {
-        Self { data, terms: Mutex::default(), room: Arc::default(), inside: Mutex::default() }
+    pub fn new(data: Handle, report: Arc<Report>) -> Self {
+        Self { data, terms: Mutex::default(), room: Arc::default(), inside: Mutex::default(), report }
     }
 
     /// Reads what settings name.
@@ -101,7 +104,7 @@ fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
 
 /// The first line of a file.
 pub(super) fn password(path: &Path) -> Result<Secret> {
-    let text = std::fs::read(path).with_context(|| format!("read the password {}", path.display()))?;
+    let text = std::fs::read(secrets::place(path)).with_context(|| format!("read the password {}", path.display()))?;
     let line = text.split(|byte| *byte == b'\n').next().unwrap_or_default();
     if line.is_empty() || line.len() > 255 {
         anyhow::bail!("the password in {} has {} bytes: 1 to 255 can be said", path.display(), line.len());
@@ -135,10 +138,12 @@ pub(super) async fn accept(listener: TcpListener, gate: Arc<Gate>) {
         tokio::spawn(async move {
             let came = timeout(PATIENCE, come_in(stream, from, &gate)).await;
             drop(place);
-            match came {
-                Ok(Ok(inside)) => inside.stay(&gate).await,
-                Ok(Err(why)) => log::info!("a host at {from} was refused: {why}"),
-                Err(_) => log::info!("a host at {from} was refused: what it says takes too long"),
+            match came.unwrap_or_else(|_| Err("what it says takes too long".into())) {
+                Ok(inside) => inside.stay(&gate).await,
+                Err(why) => {
+                    log::info!("a host at {from} was refused: {why}");
+                    gate.report.refused(from, &why);
+                }
             }
         });
     }

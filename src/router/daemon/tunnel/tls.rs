@@ -1,6 +1,7 @@
 //! What is trusted, and what is shown, over TLS: certificates and keys out of files.
 
 use crate::router::tunnel::settings::{ClientTls, ServerTls};
+use crate::system::secrets;
 use anyhow::{Context, Result, bail};
 use rustls::crypto::{CryptoProvider, ring};
 use rustls::pki_types::pem::PemObject;
@@ -73,7 +74,7 @@ fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>> {
 }
 
 fn key(path: &Path) -> Result<PrivateKeyDer<'static>> {
-    PrivateKeyDer::from_pem_file(path).with_context(|| format!("read the key {}", path.display()))
+    PrivateKeyDer::from_pem_file(secrets::place(path)).with_context(|| format!("read the key {}", path.display()))
 }
 
 fn roots(path: &Path) -> Result<RootCertStore> {

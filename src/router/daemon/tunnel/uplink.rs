@@ -1,5 +1,6 @@
 //! Routers that this one connects to: a connection each, made again whenever it is gone.
 
+use super::report::Report;
 use super::server::password;
 use super::{PATIENCE, relay, stream, tls};
 use crate::model::ClientSettings;
@@ -77,13 +78,21 @@ impl Drop for Kept {
     }
 }
 
-/// Keeps an uplink, and says each time that it is connected.
-pub(super) fn keep(prepared: Prepared, data: Handle, joined: Arc<Notify>, runtime: &Runtime) -> Kept {
-    let (client, password) = (prepared.uplink.client.clone(), prepared.password.clone());
-    Kept { client, password, task: runtime.spawn(for_ever(prepared, data, joined)) }
+/// What is told when it is connected, and when not.
+pub(super) struct Around {
+    pub data: Handle,
+    pub joined: Arc<Notify>,
+    pub report: Arc<Report>,
 }
 
-async fn for_ever(prepared: Prepared, data: Handle, joined: Arc<Notify>) {
+/// Keeps an uplink.
+pub(super) fn keep(prepared: Prepared, around: Around, runtime: &Runtime) -> Kept {
+    let (client, password) = (prepared.uplink.client.clone(), prepared.password.clone());
+    Kept { client, password, task: runtime.spawn(for_ever(prepared, around)) }
+}
+
+async fn for_ever(prepared: Prepared, around: Around) {
+    let Around { data, joined, report } = around;
     let name = &prepared.uplink.name;
     let mut instance = [0; 16];
     let _ = rustix::rand::getrandom(&mut instance, rustix::rand::GetRandomFlags::empty());
@@ -93,6 +102,7 @@ async fn for_ever(prepared: Prepared, data: Handle, joined: Arc<Notify>) {
         let why = match timeout(PATIENCE * 3, connect(&prepared, instance, &data)).await {
             Ok(Ok(link)) => {
                 log::info!("uplink {name} is connected to {}", prepared.uplink.client.server);
+                report.uplink(name.as_str(), None);
                 joined.notify_one();
                 let why = link.stay(&data).await;
                 (told, gone_since) = (None, Instant::now());
@@ -104,6 +114,7 @@ async fn for_ever(prepared: Prepared, data: Handle, joined: Arc<Notify>) {
             Ok(Err(why)) => why,
             Err(_) => "the router does not answer".into(),
         };
+        report.uplink(name.as_str(), Some(&why));
         // The same reason is said once.
         if told.as_ref() != Some(&why) {
             log::warn!("uplink {name}: {why}; trying again");
