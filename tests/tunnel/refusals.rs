@@ -99,7 +99,10 @@ fn nobody_is_let_in_that_the_ingress_rules_do_not_have() {
         server.says("the ingress rules keep host host-1 out of table");
         let tunnels = &server.statistics()["tunnels"];
         assert_eq!(tunnels["refusals"], 3, "{tunnels:#}");
-        assert!(tunnels["refused"][0]["why"].as_str().unwrap().contains("no ingress rule has host host-3"), "{tunnels:#}");
+        assert!(
+            tunnels["refused"][0]["why"].as_str().unwrap().contains("no ingress rule has host host-3"),
+            "{tunnels:#}"
+        );
         // Nor is who said something else.
         let mut other = Raw::connect("h1");
         assert_eq!(other.ask(&[1, 1, 0, 0]), 1);

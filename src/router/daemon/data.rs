@@ -175,6 +175,8 @@ struct Data {
     unwritten: Vec<PortId>,
     /// Where packets are cut.
     pieces: Vec<u8>,
+    /// Packets that are put together for a port.
+    gathered: (PortId, segment::Merge),
     /// How much may be answered to who sends what goes nowhere.
     patience: Bucket,
     stopping: bool,
@@ -205,6 +207,7 @@ impl Data {
             timers: BinaryHeap::new(),
             unwritten: Vec::new(),
             pieces: vec![0; segment::BUFFER],
+            gathered: (DEVICE, segment::Merge::default()),
             patience: answer::patience(0),
             stopping: false,
         })

@@ -58,12 +58,38 @@ impl Data {
                         segment::count_down(packet);
                     }
                     segment::clamp(packet, mtu);
-                    self.send(to, &header, packet, now, later);
+                    self.gather(to, packet, now, later);
                 }
                 Verdict::Flood => {}
                 Verdict::Drop(reason) => self.reply(from, packet, reason, now, later),
             }
         }
+        self.send_gathered(now, later);
         Ok(())
+    }
+
+    /// Sends a packet to a port; where that takes super-packets, with those that follow it.
+    fn gather(&mut self, to: PortId, packet: &[u8], now: Nanos, later: &mut Vec<Event>) {
+        if self.gathered.0 == to && self.gathered.1.add_next(packet) {
+            return;
+        }
+        self.send_gathered(now, later);
+        if self.way(to).is_some_and(|way| way.headers) {
+            self.gathered.0 = to;
+            self.gathered.1.add(packet);
+        } else {
+            self.send(to, &VnetHeader::default(), packet, now, later);
+        }
+    }
+
+    fn send_gathered(&mut self, now: Nanos, later: &mut Vec<Event>) {
+        if self.gathered.1.is_empty() {
+            return;
+        }
+        let (to, mut merge) = (self.gathered.0, std::mem::take(&mut self.gathered.1));
+        let (header, bytes) = merge.take();
+        self.send(to, &header, bytes, now, later);
+        // Its memory is used again.
+        self.gathered.1 = merge;
     }
 }
