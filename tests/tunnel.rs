@@ -19,6 +19,7 @@ mod tunnel {
     mod faults;
     mod gost;
     mod refusals;
+    mod sources;
     mod tls;
     mod tutorial;
 }

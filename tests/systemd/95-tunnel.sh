@@ -10,9 +10,9 @@ openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 
 openssl req -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -subj /CN=hub -addext subjectAltName=DNS:hub.example.org \
     -keyout /etc/ssl/private/hub.key -out /root/hub.csr 2>/dev/null
 openssl x509 -req -in /root/hub.csr -CA /etc/ssl/ca.pem -CAkey /root/ca.key -days 2 -copy_extensions copy -out /etc/ssl/hub.pem 2>/dev/null
-printf 'first\n' >/etc/systemd-netns/first
+printf 'first\n' | tee /etc/systemd-netns/first >/etc/systemd-netns/one
 printf 'second\n' >/etc/systemd-netns/second
-chmod 600 /etc/ssl/private/hub.key /etc/systemd-netns/first /etc/systemd-netns/second
+chmod 600 /etc/ssl/private/hub.key /etc/systemd-netns/{first,second,one}
 
 write /etc/systemd-netns/router/hub.conf <<'END'
 [Router]
@@ -59,7 +59,7 @@ ServerName = hub.example.org
 CA = /etc/ssl/ca.pem
 Host = host-1
 User = first
-PasswordFile = /etc/systemd-netns/first
+PasswordFile = /etc/systemd-netns/one
 Address = 192.168.123.1/24
 Route = 192.168.124.0/24
 END
@@ -97,7 +97,8 @@ printf 'changed\n' >/etc/systemd-netns/first
 check 'other passwords and routes are reloaded' systemctl reload systemd-netns-router@hub
 check 'who has the old one is out' eventually sh -c 'systemd-netns status | grep -q "no client has user first"'
 check_not 'the first is not reached any more' inside two ping -qc 1 -W 1 192.168.123.1
-systemctl restart one || true
+# Its own file is read again each time that it connects.
+printf 'changed\n' >/etc/systemd-netns/one
 check 'with the new one it is in again' eventually inside two ping -qc 1 -W 1 192.168.123.1
 check 'all of it stops' systemctl stop one two systemd-netns-router@branch systemd-netns-router@hub
 check_not 'no secret is left' test -e /run/systemd-netns-router/hub/secrets

@@ -87,6 +87,8 @@ pub enum Told {
     Gone(Member, String),
     /// Something for the journal.
     Notice(String),
+    /// Nobody has a route to an address, and somebody can be asked.
+    Ask(TableName, IpAddr),
     /// The thread ended.
     Ended(String),
 }
@@ -647,6 +649,10 @@ impl Data {
                     reason.as_str()
                 ),
                 Notice::Logged(text) => text,
+                Notice::Ask(table, address) => {
+                    let _ = self.told.try_send(Told::Ask(table, address));
+                    continue;
+                }
             };
             let _ = self.told.try_send(Told::Notice(text));
         }

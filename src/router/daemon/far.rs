@@ -45,7 +45,7 @@ async fn carry(settings: Arc<Settings>, device: Device, run: &mut Run<'_>) -> Re
             _ = tick.tick() => if (run.ended)() { break },
             message = told.recv() => match message {
                 Some(Told::Notice(text)) => log::info!("{text}"),
-                Some(Told::Gone(..)) => {}
+                Some(Told::Gone(..) | Told::Ask(..)) => {}
                 Some(Told::Ended(why)) => bail!("{why}"),
                 None => bail!("the packets' thread ended"),
             },

@@ -102,6 +102,7 @@ async fn serve(settings: Settings, run: &Run<'_>) -> Result<()> {
             },
             message = told.recv() => match message {
                 Some(Told::Notice(text)) => log::info!("{text}"),
+                Some(Told::Ask(table, address)) => tunnels.ask(table, address),
                 Some(Told::Gone(member, why)) => {
                     log::info!("peer {} is gone: {why}", member.port.0);
                     if let Ok(mut connections) = connections.lock() {

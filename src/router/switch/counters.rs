@@ -45,11 +45,13 @@ pub enum Reason {
     Away,
     /// It went through as many routers as it may.
     Expired,
+    /// Its route is being asked for.
+    Asked,
 }
 
 impl Reason {
     /// Every reason.
-    pub const ALL: [Self; 19] = [
+    pub const ALL: [Self; 20] = [
         Self::Malformed,
         Self::Source,
         Self::Spoofed,
@@ -69,6 +71,7 @@ impl Reason {
         Self::NoRoute,
         Self::Away,
         Self::Expired,
+        Self::Asked,
     ];
 
     /// The word for it in statistics.
@@ -93,6 +96,7 @@ impl Reason {
             Self::NoRoute => "no-route",
             Self::Away => "away",
             Self::Expired => "expired",
+            Self::Asked => "asked",
         }
     }
 }

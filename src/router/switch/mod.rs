@@ -31,6 +31,7 @@ use super::Nanos;
 use super::packet::{Packet, VnetHeader};
 use super::rule::{Action, ChainState};
 use super::settings::{Mode, Settings};
+use super::tunnel::name::TableName;
 use claims::Table;
 use remote::{Domain, DomainId, LOCAL};
 use serde::Serialize;
@@ -68,6 +69,8 @@ pub enum Notice {
     Refused(PortId, IpAddr, Reason),
     /// A rule with `log` matched: its text, and the packet.
     Logged(String),
+    /// No route of a table has an address, and somebody can be asked for one.
+    Ask(TableName, IpAddr),
 }
 
 /// The state of a router.
@@ -87,6 +90,8 @@ pub struct Switch {
     chain_out: ChainState,
     chain_in: ChainState,
     notices: VecDeque<Notice>,
+    /// What was asked for, and when.
+    asked: remote::Asked,
 }
 
 impl Switch {
@@ -104,6 +109,7 @@ impl Switch {
             chain_out: ChainState::new(&settings.chain_out),
             chain_in: ChainState::new(&settings.chain_in),
             notices: VecDeque::new(),
+            asked: remote::Asked::default(),
             settings,
         }
     }

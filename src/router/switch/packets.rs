@@ -32,7 +32,7 @@ impl Switch {
             None if destination.is_multicast() => return Err(Reason::Multicast),
             None => match self.by_route(domain, packet) {
                 Some(found) => found?,
-                None if domain != LOCAL => return Err(Reason::NoRoute),
+                None if domain != LOCAL => return Err(self.no_route(domain, destination, now)),
                 None if from == DEVICE => return Err(Reason::NoPeer),
                 None => DEVICE,
             },

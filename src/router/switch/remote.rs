@@ -4,6 +4,7 @@
 //! Who has an address exactly, as local peers do, comes before who has a route to it. A host may send from what its own domain would
 //! send to it, and from what it announced where no route says otherwise.
 
+use super::super::Nanos;
 use super::super::packet::{Fragment, Packet};
 use super::super::tunnel::name::TableName;
 use super::super::tunnel::table::{Gateway, Routes};
@@ -11,7 +12,7 @@ use super::claims::is_host;
 use super::{DEVICE, Introduction, Notice, PortId, Reason, Refusal, Switch};
 use crate::router::settings::Limits;
 use ipnet::IpNet;
-use rustc_hash::FxHasher;
+use rustc_hash::{FxHashMap, FxHasher};
 use std::hash::{Hash, Hasher};
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -24,6 +25,15 @@ pub(super) const LOCAL: DomainId = 0;
 
 /// How many connections may have one name at once.
 pub const CONNECTORS: usize = 16;
+
+/// What was asked for lately, by domain and address.
+pub(super) type Asked = FxHashMap<(DomainId, IpAddr), Nanos>;
+
+/// How many addresses that are; then it begins anew.
+const ASKED: usize = 4096;
+/// How long nobody is told that there is no route, as one may yet be found, and when it is asked again.
+const PENDING: Nanos = 5_000_000_000;
+const AGAIN: Nanos = 10_000_000_000;
 
 /// A remote host that wants in, or another router that this one connected to.
 #[derive(Debug, Clone, PartialEq)]
@@ -68,7 +78,7 @@ impl Domain {
                 self.ports[number].push(DEVICE);
             }
         }
-        let numbers: rustc_hash::FxHashMap<&Gateway, usize> =
+        let numbers: FxHashMap<&Gateway, usize> =
             self.routes.gateways().iter().enumerate().map(|(number, gateway)| (gateway, number)).collect();
         for (gateway, port) in &self.connected {
             if let Some(number) = numbers.get(gateway) {
@@ -273,6 +283,29 @@ impl Switch {
             [only] => Ok(only),
             _ => Ok(self.choose(ports, packet)),
         })
+    }
+
+    /// Why a packet that no route has goes nowhere. Where somebody can be asked, that is begun.
+    pub(super) fn no_route(&mut self, domain: DomainId, destination: IpAddr, now: Nanos) -> Reason {
+        let home = self.domains.get(domain as usize);
+        let Some(name) = home.filter(|home| home.routes.asks).and_then(|home| home.name.clone()) else {
+            return Reason::NoRoute;
+        };
+        let since = self.asked.get(&(domain, destination)).map(|asked| now.saturating_sub(*asked));
+        match since {
+            Some(..PENDING) => return Reason::Asked,
+            Some(..AGAIN) => return Reason::NoRoute,
+            _ => {}
+        }
+        if !is_host(destination) {
+            return Reason::NoRoute;
+        }
+        if self.asked.len() >= ASKED {
+            self.asked.clear();
+        }
+        self.asked.insert((domain, destination), now);
+        self.say(Notice::Ask(name, destination));
+        Reason::Asked
     }
 
     /// One of several connections of a name, for all packets of a flow the same for as long as it is there; when one goes, or comes, only

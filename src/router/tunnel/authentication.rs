@@ -121,7 +121,8 @@ mod tests {
             name: name.parse().unwrap(),
             local: false,
             routes: Vec::new(),
-            file: None,
+            sources: Vec::new(),
+            plugin: None,
             reload: 30,
         };
         let server = Server {

@@ -6,6 +6,7 @@ pub use crate::model::{ClientSettings, ClientTls, ServerAddress};
 use crate::router::settings::Limits;
 use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
+use std::fmt;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
@@ -37,7 +38,8 @@ impl Tunnels {
         let clients = self.clients.iter().filter_map(|client| Some(&client.user.as_ref()?.1));
         let own = self.uplinks.iter().filter_map(|uplink| Some(&uplink.client.user.as_ref()?.1));
         let keys = self.uplinks.iter().filter_map(|uplink| Some(&uplink.client.tls.as_ref()?.identity.as_ref()?.1));
-        server.chain(clients).chain(own).chain(keys).map(PathBuf::as_path).collect()
+        let tokens = self.tables.iter().filter_map(|table| table.plugin.as_ref()?.token.as_ref());
+        server.chain(clients).chain(own).chain(keys).chain(tokens).map(PathBuf::as_path).collect()
     }
 
     /// Whether there is anything to do.
@@ -81,10 +83,51 @@ pub struct Table {
     pub local: bool,
     /// Routes of the router's file.
     pub routes: Vec<(IpNet, HostName)>,
-    /// A file with more of them.
-    pub file: Option<PathBuf>,
+    /// Where there are more of them.
+    pub sources: Vec<Source>,
+    /// Who is asked for a route where there is none.
+    pub plugin: Option<Plugin>,
     /// How often what is not in the router's own file is read again, in seconds.
     pub reload: u32,
+}
+
+/// Where routes are.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Source {
+    /// Lines of a file.
+    File(PathBuf),
+    /// Lines by HTTP.
+    Http(String),
+    /// A hash, set or list.
+    Redis {
+        /// The server.
+        url: String,
+        /// The key.
+        key: String,
+    },
+}
+
+impl fmt::Display for Source {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::File(path) => path.display().fmt(f),
+            Self::Http(url) => f.write_str(url),
+            // Without what may be a password.
+            Self::Redis { url, key } => {
+                write!(f, "{key} of Redis at {}", url.rsplit(['@', '/']).find(|part| part.contains(':')).unwrap_or(url))
+            }
+        }
+    }
+}
+
+/// Who is asked for routes, by HTTP.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Plugin {
+    /// Where.
+    pub url: String,
+    /// A file with what proves who asks.
+    pub token: Option<PathBuf>,
 }
 
 /// Who may be which host.

@@ -47,6 +47,8 @@ pub struct Routes {
     /// Where in the list of IPv4 the addresses with these first 16 bits begin; empty for a small table.
     index: Vec<u32>,
     len: usize,
+    /// What no route has is asked for elsewhere.
+    pub asks: bool,
 }
 
 impl Routes {
@@ -76,7 +78,7 @@ impl Routes {
         let (v4, count4) = Stretches::new(v4);
         let (v6, count6) = Stretches::new(v6);
         let index = index(&v4);
-        (Self { gateways, v4, v6, index, len: count4 + count6 }, given - count4 - count6)
+        (Self { gateways, v4, v6, index, len: count4 + count6, asks: false }, given - count4 - count6)
     }
 
     /// How many routes there are.

@@ -8,12 +8,12 @@ use super::super::value;
 use super::{own_name, path};
 use crate::interfaces::diagnostic::{Diagnostic, Word};
 use crate::model::HostName;
-use crate::router::tunnel::settings::Table;
+use crate::router::tunnel::settings::{Plugin, Source, Table};
 use crate::router::tunnel::table::parse_line;
 use ipnet::IpNet;
 use std::collections::BTreeMap;
 
-const NAMES: [&str; 4] = ["Local", "Route", "File", "Reload"];
+const NAMES: [&str; 9] = ["Local", "Route", "File", "URL", "Redis", "RedisKey", "Plugin", "PluginToken", "Reload"];
 /// How often a file is looked at where nothing else is said, in seconds.
 const RELOAD: u32 = 30;
 const MAX_RELOAD: u32 = 24 * 60 * 60;
@@ -35,15 +35,58 @@ pub(super) fn read(section: &Section, report: &mut Report) -> Option<Table> {
         }
         routes.push((to, host));
     }
-    let file = keys.read("File", path, report);
-    if keys.get("Route").is_none() && file.is_none() {
+    let sources = sources(section, keys, report);
+    let plugin = plugin(keys, report);
+    if let Some(key) = keys.get("Plugin").filter(|_| local) {
+        let message = "a table with `Local = yes` has no `Plugin`";
+        let help = "what no route has goes to the router's device there";
+        report.push(Diagnostic::error(&key.name.span, message).help(help));
+    }
+    if !["Route", "File", "URL", "Redis", "Plugin"].iter().any(|name| keys.get(name).is_some()) {
         let message = format!("`{}` has neither `Route` nor `File`", shown(&section.name.value));
         let help = "hosts in it reach one another by what they announce, and no subnets";
         report.push(Diagnostic::warning(&section.name.span, message).help(help));
     }
     let seconds = |word: &Word| value::number(word, 1, MAX_RELOAD, "a number of seconds");
     let reload = keys.read("Reload", seconds, report).unwrap_or(RELOAD);
-    Some(Table { name: name?, local, routes, file, reload })
+    Some(Table { name: name?, local, routes, sources, plugin, reload })
+}
+
+fn sources(section: &Section, keys: Keys<'_>, report: &mut Report) -> Vec<Source> {
+    let file = keys.read("File", path, report).map(Source::File);
+    let http = keys.read("URL", http, report).map(Source::Http);
+    let server = keys.read("Redis", redis, report);
+    let key = keys.read("RedisKey", |word| Ok(word.value.clone()), report);
+    if keys.get("Redis").is_some() != keys.get("RedisKey").is_some() {
+        let message = format!("`{}` has only one of `Redis` and `RedisKey`", shown(&section.name.value));
+        report.push(Diagnostic::error(&section.name.span, message));
+    }
+    let redis = server.zip(key).map(|(url, key)| Source::Redis { url, key });
+    file.into_iter().chain(http).chain(redis).collect()
+}
+
+fn plugin(keys: Keys<'_>, report: &mut Report) -> Option<Plugin> {
+    let url = keys.read("Plugin", http, report);
+    let token = keys.read("PluginToken", path, report);
+    if let Some(key) = keys.get("PluginToken").filter(|_| keys.get("Plugin").is_none()) {
+        let message = "`PluginToken` has no effect without `Plugin`";
+        report.push(Diagnostic::warning(&key.name.span, message));
+    }
+    url.map(|url| Plugin { url, token })
+}
+
+fn http(word: &Word) -> Result<String, Diagnostic> {
+    address_of(word, &["http://", "https://"], "an address such as http://127.0.0.1:8000/routes")
+}
+
+fn redis(word: &Word) -> Result<String, Diagnostic> {
+    address_of(word, &["redis://", "redis+unix://", "unix://"], "an address such as redis://127.0.0.1:6379/0")
+}
+
+fn address_of(word: &Word, schemes: &[&str], what: &str) -> Result<String, Diagnostic> {
+    let rest = schemes.iter().find_map(|scheme| word.value.strip_prefix(scheme));
+    let plain = rest.is_some_and(|rest| !rest.is_empty()) && word.value.bytes().all(|b| b.is_ascii_graphic());
+    if plain { Ok(word.value.clone()) } else { Err(value::is_not(word, what)) }
 }
 
 /// `PREFIX HOST`.

@@ -8,9 +8,11 @@
 //!
 //! There is no keep-alive in the protocol: TCP's own tells a connection that is dead (tcp(7)).
 
+mod plugin;
 mod relay;
 pub mod report;
 mod server;
+mod sources;
 mod stream;
 mod tables;
 mod tls;
@@ -18,11 +20,12 @@ mod uplink;
 
 use super::data::Handle;
 use crate::router::settings::Settings;
+use crate::router::tunnel::name::TableName;
 use anyhow::{Context, Result};
 use report::Report;
 use server::Gate;
 use std::collections::{BTreeMap, HashMap};
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 use tables::Tables;
@@ -72,6 +75,13 @@ impl Tunnels {
         };
         tunnels.reload(settings)?;
         Ok(tunnels)
+    }
+
+    /// A packet had no route in a table that has somebody to ask.
+    pub fn ask(&mut self, table: TableName, address: IpAddr) {
+        if let Ok(runtime) = self.workers.runtime() {
+            runtime.spawn(Arc::clone(&self.tables).ask(table, address));
+        }
     }
 
     /// Goes by other settings from now on. Connections stay that may.

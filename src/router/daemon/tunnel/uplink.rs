@@ -45,17 +45,20 @@ pub(super) struct Prepared {
 /// # Errors
 /// When a file cannot be read.
 pub(super) fn prepare(tunnels: &Tunnels) -> Result<BTreeMap<String, Prepared>> {
-    let one = |uplink: &Uplink| -> Result<_> {
-        let client = &uplink.client;
-        let prepared = Prepared {
+    let one = |uplink: &Uplink| Ok((uplink.name.to_string(), read(uplink)?));
+    tunnels.uplinks.iter().map(one).collect()
+}
+
+fn read(uplink: &Uplink) -> Result<Prepared> {
+    let client = &uplink.client;
+    let prepared = || -> Result<Prepared> {
+        Ok(Prepared {
             uplink: uplink.clone(),
             password: client.user.as_ref().map(|(_, path)| password(path)).transpose()?,
             tls: client.tls.as_ref().map(tls::connector).transpose()?,
-        };
-        Ok((uplink.name.to_string(), prepared))
+        })
     };
-    let context = |uplink: &Uplink| format!("uplink {}", uplink.name);
-    tunnels.uplinks.iter().map(|uplink| one(uplink).with_context(|| context(uplink))).collect()
+    prepared().with_context(|| format!("uplink {}", uplink.name))
 }
 
 /// An uplink that is kept; it ends with this.
@@ -91,9 +94,9 @@ pub(super) fn keep(prepared: Prepared, around: Around, runtime: &Runtime) -> Kep
     Kept { client, password, task: runtime.spawn(for_ever(prepared, around)) }
 }
 
-async fn for_ever(prepared: Prepared, around: Around) {
+async fn for_ever(mut prepared: Prepared, around: Around) {
     let Around { data, joined, report } = around;
-    let name = &prepared.uplink.name;
+    let name = prepared.uplink.name.clone();
     let mut instance = [0; 16];
     let _ = rustix::rand::getrandom(&mut instance, rustix::rand::GetRandomFlags::empty());
     let (mut pause, mut gone_since, mut told) = (FIRST, Instant::now(), None);
@@ -121,6 +124,10 @@ async fn for_ever(prepared: Prepared, around: Around) {
             told = Some(why);
         }
         sleep(jittered(pause)).await;
+        // Certificates and passwords may be others now.
+        if let Ok(again) = read(&prepared.uplink) {
+            prepared = again;
+        }
         let most = if gone_since.elapsed() < LONG { SOON } else { LATE };
         pause = (pause * 2).min(most);
     }
