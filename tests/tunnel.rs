@@ -17,6 +17,7 @@ mod tunnel {
     pub mod raw;
 
     mod faults;
+    mod federation;
     mod gost;
     mod refusals;
     mod sources;

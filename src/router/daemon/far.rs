@@ -65,7 +65,8 @@ fn router_of(device: &DeviceSettings) -> Result<Settings> {
     let client = device.tunnel.as_deref().context("it is not said what to say to the router")?;
     let everywhere: [IpNet; 2] =
         [Ipv4Net::new_assert(Ipv4Addr::UNSPECIFIED, 0).into(), Ipv6Net::new_assert(Ipv6Addr::UNSPECIFIED, 0).into()];
-    let uplink = Uplink { name: client.host.clone(), client: client.clone(), routes: everywhere.into() };
+    let uplink =
+        Uplink { name: client.host.clone(), client: client.clone(), routes: everywhere.into(), announce: false };
     Ok(Settings {
         device: device.device,
         mode: Mode::Tun,

@@ -200,9 +200,7 @@ impl Switch {
         self.addresses.free(&addresses, port);
         self.macs.free(&peer.macs, port);
         self.free.push(port.0);
-        if let Some(remote) = &peer.introduction.remote {
-            self.unsettle(port, peer.domain, &remote.gateway);
-        }
+        self.unsettle(port, peer.domain, &peer.addresses);
     }
 
     /// Another set of rules of a peer's own.

@@ -236,15 +236,19 @@ impl Switch {
         }
     }
 
-    /// A remote host is gone: others of its name have what it had announced.
-    pub(super) fn unsettle(&mut self, port: PortId, domain: DomainId, gateway: &Gateway) {
-        if let Some(domain) = self.domains.get_mut(domain as usize) {
-            domain.remove(port);
+    /// A peer is gone that had these addresses: who else announced them has them from then on.
+    pub(super) fn unsettle(&mut self, port: PortId, domain: DomainId, freed: &[IpAddr]) {
+        let Some(home) = self.domains.get_mut(domain as usize) else { return };
+        home.remove(port);
+        if freed.is_empty() {
+            return;
         }
-        for heir in self.connectors(domain, gateway).collect::<Vec<_>>() {
-            let announced = self.peer(heir).map(|peer| peer.introduction.announced.clone()).unwrap_or_default();
-            for address in announced {
-                if self.may_announce(heir, domain, gateway, address) == Ok(true) {
+        let others = home.connected.clone();
+        for (gateway, heir) in others {
+            let announced = self.peer(heir).map(|peer| &peer.introduction.announced);
+            let wanted = |address: &&IpAddr| announced.is_some_and(|announced| announced.contains(address));
+            for address in freed.iter().filter(wanted).copied().collect::<Vec<_>>() {
+                if self.may_announce(heir, domain, &gateway, address) == Ok(true) {
                     self.register(heir, address);
                 }
             }

@@ -158,4 +158,6 @@ pub struct Uplink {
     pub client: ClientSettings,
     /// What is behind it.
     pub routes: Vec<IpNet>,
+    /// Whether the addresses of local peers are announced there, too.
+    pub announce: bool,
 }

@@ -130,7 +130,7 @@ fn uplinks(found: &Found<'_>, report: &mut Report) -> Vec<Uplink> {
     let mut routed = BTreeMap::new();
     for section in &found.uplinks {
         let names: Vec<&str> =
-            client::NAMES.into_iter().chain(["Server", "Plain", "Address", "Route", "MTU"]).collect();
+            client::NAMES.into_iter().chain(["Server", "Plain", "Address", "Announce", "Route", "MTU"]).collect();
         let keys = Keys::new(Some(section), &names, report);
         let name = own_name(section).map(|name| Word { value: name, span: section.name.span.clone() });
         let name = name.and_then(|name| report.take(value::parsed::<HostName>(&name)));
@@ -149,7 +149,8 @@ fn uplinks(found: &Found<'_>, report: &mut Report) -> Vec<Uplink> {
         let addresses = keys.list("Address", value::address, report);
         let Some(mut client) = client::read(section, keys, report) else { continue };
         client.addresses = addresses.iter().map(|address| address.value.addr()).collect();
-        uplinks.extend(name.map(|name| Uplink { name, client, routes: values(routes) }));
+        let announce = keys.read("Announce", value::switch, report).unwrap_or(false);
+        uplinks.extend(name.map(|name| Uplink { name, client, routes: values(routes), announce }));
     }
     uplinks
 }

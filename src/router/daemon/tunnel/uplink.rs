@@ -7,13 +7,13 @@ use crate::model::ClientSettings;
 use crate::router::daemon::data::{Command, Handle, Member, Tunnel};
 use crate::router::rule::{Action, Chain};
 use crate::router::switch::{Identity, Introduction, Remote, RemoteIdentity, Transport};
-use crate::router::tunnel::handshake::{Request, Secret, Status, User};
+use crate::router::tunnel::handshake::{ADDRESSES, Request, Secret, Status, User};
 use crate::router::tunnel::settings::{Tunnels, Uplink};
 use crate::router::tunnel::table::Gateway;
 use anyhow::{Context, Result};
 use rustls::pki_types::ServerName;
 use std::collections::BTreeMap;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -30,6 +30,8 @@ const FIRST: Duration = Duration::from_millis(100);
 const SOON: Duration = Duration::from_secs(1);
 const LATE: Duration = Duration::from_secs(30);
 const LONG: Duration = Duration::from_secs(60);
+/// How often it is looked whether there is something else to announce.
+const LOOK: Duration = Duration::from_secs(1);
 /// A connection that held as long as this was a good one.
 const GOOD: Duration = Duration::from_secs(10);
 
@@ -102,12 +104,13 @@ async fn for_ever(mut prepared: Prepared, around: Around) {
     let (mut pause, mut gone_since, mut told) = (FIRST, Instant::now(), None);
     loop {
         let began = Instant::now();
-        let why = match timeout(PATIENCE * 3, connect(&prepared, instance, &data)).await {
+        let announced = announced(&prepared.uplink, &data).await;
+        let why = match timeout(PATIENCE * 3, connect(&prepared, instance, &announced, &data)).await {
             Ok(Ok(link)) => {
                 log::info!("uplink {name} is connected to {}", prepared.uplink.client.server);
                 report.uplink(name.as_str(), None);
                 joined.notify_one();
-                let why = link.stay(&data).await;
+                let why = stay(&prepared, instance, &data, link, announced).await;
                 (told, gone_since) = (None, Instant::now());
                 if began.elapsed() > GOOD {
                     pause = FIRST;
@@ -133,6 +136,67 @@ async fn for_ever(mut prepared: Prepared, around: Around) {
     }
 }
 
+/// Until a connection is gone, and why. When there is something else to announce another takes its place, which is the only way to say
+/// it: the router lets go of the first when it sees the second, as both have one number.
+async fn stay(prepared: &Prepared, instance: [u8; 16], data: &Handle, link: Link, mut told: Vec<IpAddr>) -> String {
+    let mut staying = Staying(tokio::spawn(link.stay(data.clone())));
+    loop {
+        let changed = changed(&prepared.uplink, data, &told);
+        let now = tokio::select! {
+            why = &mut staying.0 => return why.unwrap_or_else(|e| e.to_string()),
+            now = changed => now,
+        };
+        match timeout(PATIENCE * 3, connect(prepared, instance, &now, data)).await {
+            Ok(Ok(link)) => {
+                log::info!("uplink {} announces {} addresses now", prepared.uplink.name, now.len());
+                staying = Staying(tokio::spawn(link.stay(data.clone())));
+                told = now;
+            }
+            Ok(Err(why)) => log::warn!("uplink {}: announce other addresses: {why}", prepared.uplink.name),
+            Err(_) => log::warn!("uplink {}: announce other addresses: no answer", prepared.uplink.name),
+        }
+    }
+}
+
+/// A connection that ends with this.
+struct Staying(JoinHandle<String>);
+
+impl Drop for Staying {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
+
+/// What is to be announced, once that is something else.
+async fn changed(uplink: &Uplink, data: &Handle, told: &[IpAddr]) -> Vec<IpAddr> {
+    if !uplink.announce {
+        return std::future::pending().await;
+    }
+    loop {
+        sleep(LOOK).await;
+        let now = announced(uplink, data).await;
+        if now != told {
+            return now;
+        }
+    }
+}
+
+/// The addresses that are to be announced: those of the settings first.
+async fn announced(uplink: &Uplink, data: &Handle) -> Vec<IpAddr> {
+    let own = uplink.client.addresses.clone();
+    if !uplink.announce {
+        return own;
+    }
+    let (reply, answer) = oneshot::channel();
+    data.send(Command::Status(reply));
+    let Ok(status) = answer.await else { return own };
+    let local = status.peers.iter().filter(|peer| peer.identity.remote.is_none());
+    let mut local: Vec<IpAddr> = local.flat_map(|peer| peer.addresses.iter().copied()).collect();
+    local.sort_unstable();
+    local.retain(|address| !own.contains(address));
+    own.into_iter().chain(local).take(ADDRESSES).collect()
+}
+
 /// Between half of it and all of it, so that those who lost one router do not come back all at once.
 fn jittered(pause: Duration) -> Duration {
     let mut bits = [0; 4];
@@ -149,9 +213,9 @@ struct Link {
 }
 
 /// Takes the peer away with the task that kept it.
-struct Leave<'a>(&'a Handle, Member);
+struct Leave(Handle, Member);
 
-impl Drop for Leave<'_> {
+impl Drop for Leave {
     fn drop(&mut self) {
         self.0.send(Command::Leave(self.1));
     }
@@ -159,7 +223,7 @@ impl Drop for Leave<'_> {
 
 impl Link {
     /// Until it is gone, and why.
-    async fn stay(self, data: &Handle) -> String {
+    async fn stay(self, data: Handle) -> String {
         let _leave = Leave(data, self.member);
         let ciphers = match self.relay {
             Some((ciphered, near)) => relay::relay(ciphered, near).await,
@@ -170,11 +234,11 @@ impl Link {
     }
 }
 
-async fn connect(prepared: &Prepared, instance: [u8; 16], data: &Handle) -> Result<Link, String> {
+async fn connect(prepared: &Prepared, instance: [u8; 16], announced: &[IpAddr], data: &Handle) -> Result<Link, String> {
     let client = &prepared.uplink.client;
     let mut stream = stream::connect(&client.server).await?;
     let at = stream.peer_addr().map_err(|e| e.to_string())?;
-    let request = request(client, prepared.password.as_ref(), instance);
+    let request = request(client, prepared.password.as_ref(), instance, announced);
     let Some((connector, name)) = &prepared.tls else {
         welcome(stream::ask(&mut stream, &request).await?.status)?;
         let fd = stream.into_std().map(OwnedFd::from).map_err(|e| e.to_string())?;
@@ -190,12 +254,12 @@ async fn connect(prepared: &Prepared, instance: [u8; 16], data: &Handle) -> Resu
     Ok(Link { member, gone, relay: Some((Box::new(ciphered), near)) })
 }
 
-fn request(client: &ClientSettings, password: Option<&Secret>, instance: [u8; 16]) -> Request {
+fn request(client: &ClientSettings, password: Option<&Secret>, instance: [u8; 16], announced: &[IpAddr]) -> Request {
     let user = client.user.as_ref().zip(password);
     Request {
         user: user.map(|((name, _), password)| User { name: name.as_bytes().into(), password: password.clone() }),
         host: client.host.clone(),
-        addresses: client.addresses.clone(),
+        addresses: announced.to_vec(),
         id: client.id,
         weight: client.weight,
         instance: Some(instance),
