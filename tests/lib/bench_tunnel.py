@@ -50,7 +50,9 @@ class Veth:
             process.send_signal(signal.SIGKILL)
         for process in self.processes:
             process.wait()
-        for netns in HOSTS:
+        for netns, number in HOSTS.items():
+            # The kernel takes its time with the links of a namespace that goes.
+            run("ip", "link", "delete", f"bench{number}")
             run("ip", "netns", "delete", netns)
         run("ip", "link", "delete", "bench0")
         shutil.rmtree("/run/systemd-netns/router", ignore_errors=True)

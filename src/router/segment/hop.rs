@@ -36,12 +36,12 @@ struct At {
 
 /// Where the option's value is, when it is larger than what fits, and that.
 fn mss_at(bytes: &[u8], mtu: usize) -> Option<(At, u16)> {
-    // Nearly all packets are told by few bytes.
-    let (transport, headers) = match bytes.first()? >> 4 {
-        4 => (*bytes.get(9)?, 40),
-        _ => (*bytes.get(6)?, 60),
+    // Nearly all packets are told by few bytes: no TCP, or no beginning of a connection.
+    let (transport, at, headers) = match bytes.first()? >> 4 {
+        4 => (*bytes.get(9)?, usize::from(bytes.first()? & 0x0f) * 4, 40),
+        _ => (*bytes.get(6)?, 40, 60),
     };
-    if transport != protocol::TCP {
+    if transport != protocol::TCP || bytes.get(at + 13)? & SYN == 0 {
         return None;
     }
     let packet = Packet::parse(bytes).ok()?;

@@ -47,7 +47,7 @@ impl Merge {
             return true;
         }
         let Some(segment) = segment else { return false };
-        if self.closed || !self.is_followed_by(bytes, &segment) || !segment.is_right(bytes) {
+        if self.closed || !self.is_followed_by(bytes, &segment) || !segment.is_right() {
             return false;
         }
         let payload = bytes.get(segment.headers..).unwrap_or_default();
@@ -68,11 +68,11 @@ impl Merge {
         !self.is_empty() && self.add(bytes)
     }
 
-    fn begin(&mut self, bytes: &[u8], segment: Option<&Segment>) {
+    fn begin(&mut self, bytes: &[u8], segment: Option<&Segment<'_>>) {
         self.bytes.clear();
         self.bytes.extend_from_slice(bytes);
         self.count = 1;
-        match segment.filter(|segment| segment.flags & PSH == 0 && segment.is_right(bytes)) {
+        match segment.filter(|segment| segment.flags & PSH == 0 && segment.is_right()) {
             Some(segment) => {
                 (self.transport, self.headers) = (segment.transport, segment.headers);
                 self.size = bytes.len() - segment.headers;
@@ -83,7 +83,7 @@ impl Merge {
         }
     }
 
-    fn is_followed_by(&self, bytes: &[u8], segment: &Segment) -> bool {
+    fn is_followed_by(&self, bytes: &[u8], segment: &Segment<'_>) -> bool {
         let payload = bytes.len().saturating_sub(segment.headers);
         let (Some(ours), Some(theirs)) = (self.bytes.get(..self.headers), bytes.get(..segment.headers)) else {
             return false;
@@ -130,7 +130,8 @@ impl Merge {
 }
 
 /// A segment with payload that may be one of several.
-struct Segment {
+struct Segment<'a> {
+    packet: Packet<'a>,
     transport: usize,
     headers: usize,
     sequence: u32,
@@ -138,7 +139,7 @@ struct Segment {
 }
 
 /// A segment's parts; none of what is to stay as it is.
-fn segment_of(bytes: &[u8]) -> Option<Segment> {
+fn segment_of(bytes: &[u8]) -> Option<Segment<'_>> {
     // Nearly all that is none is told by two bytes.
     let (number, plain) = match bytes.first()? {
         0x45 => (bytes.get(9)?, 20),
@@ -155,18 +156,18 @@ fn segment_of(bytes: &[u8]) -> Option<Segment> {
     let headers = transport + packet.tcp_header_len();
     let fits = transport == plain && packet.fragment() == Fragment::Whole && packet.dont_fragment();
     let sequence = u32::from_be_bytes(*bytes.get(transport + 4..)?.first_chunk()?);
-    (wanted && fits && bytes.len() >= headers + 8).then_some(Segment { transport, headers, sequence, flags })
+    (wanted && fits && bytes.len() >= headers + 8).then_some(Segment { packet, transport, headers, sequence, flags })
 }
 
-impl Segment {
+impl Segment<'_> {
     /// Whether its checksums are right.
-    fn is_right(&self, bytes: &[u8]) -> bool {
-        let Ok(packet) = Packet::parse(bytes) else { return false };
+    fn is_right(&self) -> bool {
+        let packet = &self.packet;
         let header = match packet.family() {
-            Family::V4 => Sum::default().with(bytes.get(..self.transport).unwrap_or_default()).finish(),
+            Family::V4 => Sum::default().with(packet.bytes().get(..self.transport).unwrap_or_default()).finish(),
             Family::V6 => [0xff; 2],
         };
-        let sum = Sum::default().with_pseudo_header(&packet, packet.payload().len()).with(packet.payload()).finish();
+        let sum = Sum::default().with_pseudo_header(packet, packet.payload().len()).with(packet.payload()).finish();
         header == [0xff; 2] && sum == [0xff; 2]
     }
 }
