@@ -174,12 +174,19 @@ pub enum RouterAct {
     /// Run it in the foreground
     Run(RouterArgument),
     /// Make its device, and let the host forward and masquerade as its file says
-    Prepare(RouterArgument),
+    Prepare {
+        /// The router: the name of its file without .conf
+        name: RouterName,
+        /// `run` follows and tells mistakes: where there are any, do nothing
+        #[arg(long)]
+        before_run: bool,
+    },
     /// Bring the host in line with its file, and tell the running router to read it again
     Reload(RouterArgument),
     /// Give everything back that `prepare` did
     ///
-    /// Run by systemd after a failure, or before a start again, it does nothing: the device stays, and with it what goes through it.
+    /// While systemd runs the router, after a failure and before a start again it does nothing: the device stays, and with it what goes
+    /// through it.
     Clean {
         /// The router: the name of its file without .conf
         name: RouterName,

@@ -98,6 +98,12 @@ fn mistakes_are_told_and_nothing_is_done() {
         }
         assert_says(&run(78, &["router", "prepare", "other"]), "there is no /etc/systemd-netns/router/other.conf");
         assert_says(&run(0, &["check", "app"]), "the file of router `emperor0` has mistakes");
+        assert_says(
+            &run(78, &["start", "app"]),
+            "/etc/systemd-netns/router/emperor0.conf:2:1: error: unknown key `Adress`",
+        );
+        assert!(!Path::new("/run/netns/app").exists());
+        assert!(!run(0, &["router", "prepare", "--before-run", "emperor0"]).contains("error"), "left to `run`");
         std::fs::remove_file("/etc/systemd-netns/router/emperor0.conf").unwrap();
         assert_says(&run(78, &["check", "app"]), "tuntap:2:10: error: there is no router `emperor0`");
         assert!(!Path::new("/run/systemd-netns/router").exists());

@@ -88,14 +88,22 @@ fn hold(
     attached: &mut dyn FnMut() -> Result<()>,
 ) -> Result<()> {
     let mut attached = || {
-        let _ = sd_notify::notify(&[NotifyState::Ready]);
-        log::info!("{} is connected to the router at {}", settings.device, settings.router);
+        let text = format!("{} is connected to the router at {}", settings.device, settings.router);
+        let _ = sd_notify::notify(&[NotifyState::Ready, NotifyState::Status(&text)]);
+        log::info!("{text}");
         attached()
+    };
+    // For `systemctl status`, and for who waits for the start.
+    let mut waiting = |why: &str| {
+        let _ = sd_notify::notify(&[NotifyState::Status(why)]);
     };
     // It ends by a signal; being asked is a sign of life.
     let mut ended = || {
         let _ = sd_notify::notify(&[NotifyState::Watchdog]);
         false
     };
-    device::run(settings, &mut device::Run { opened, attached: &mut attached, ended: &mut ended })
+    device::run(
+        settings,
+        &mut device::Run { opened, attached: &mut attached, waiting: &mut waiting, ended: &mut ended },
+    )
 }

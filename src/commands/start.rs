@@ -5,7 +5,7 @@
 
 use super::load::{load_when_there, problems};
 use super::look::{identity, is_left_over, is_ours, look, refuse_foreign, wanted};
-use super::{names, shared, stamp, stop};
+use super::{names, router, shared, stamp, stop};
 use crate::apply::{apply, apply_all};
 use crate::kernel::{Kernel, netns};
 use crate::model::{Desired, Netns, NetnsName, NetnsState, Owned, State};
@@ -62,6 +62,7 @@ pub(super) fn start_locked(root: &Path, name: &NetnsName) -> Result<()> {
     }
     // The uplinks of what it uses are known by now.
     let (desired, loaded) = load_when_there(root, name)?;
+    router::refuse_mistaken(root, &desired)?;
     let mut record = ensure_created(name)?;
     let others = shared::others(name, Some(&record), Some(&desired));
     let mut kernel = Kernel::new();
@@ -162,6 +163,7 @@ fn reload_locked(root: &Path, name: &NetnsName) -> Result<()> {
         shared::acquire(root, name, &mut record, &first)?;
     }
     let (desired, loaded) = load_when_there(root, name)?;
+    router::refuse_mistaken(root, &desired)?;
     let owned = record.owned(name, Some(&desired))?;
     let others = shared::others(name, Some(&record), Some(&desired));
     let mut kernel = Kernel::new();

@@ -4,6 +4,8 @@ use super::Problem;
 use super::mend::Draft;
 use super::op::{Op, Plan};
 use super::retire;
+use super::simulate::promote_secondaries;
+use super::tables::keep_secondaries;
 use crate::model::{Address, Gate, Link, LinkName, Netns, NetnsState, OwnedGate, Place, State, Sysctl};
 use ipnet::IpNet;
 use std::collections::{BTreeMap, BTreeSet};
@@ -64,7 +66,11 @@ fn addresses(draft: &mut Draft, place: &Place, gate: &Gate, owned: Option<&Owned
     let before = owned.filter(|owned| owned.gate.device == gate.device);
     let before = before.into_iter().flat_map(|owned| &owned.gate.addresses);
     for gone in before.filter(|local| !gate.addresses.contains(local)).map(|local| address(*local)).filter(has) {
+        let subnet = gone.local.trunc();
+        let shared = matches!(subnet, IpNet::V4(_)) && gate.addresses.iter().any(|local| local.trunc() == subnet);
+        let promoted = shared.then(|| keep_secondaries(draft, place));
         draft.push(Op::DeleteAddress { place: place.clone(), address: gone });
+        promoted.into_iter().for_each(|promoted| promoted.undo(draft));
     }
 }
 
@@ -155,7 +161,9 @@ pub fn settle_gate(owned: &mut OwnedGate) {
 /// The settings that must be looked at for it.
 pub fn gate_settings<'a>(gate: Option<&'a Gate>, owned: Option<&'a OwnedGate>) -> BTreeSet<Sysctl> {
     let of_gate = gate.into_iter().flat_map(|gate| gate.sysctls.iter().map(|(key, _)| key).chain(&gate.along));
-    of_gate.chain(owned.into_iter().flat_map(|owned| owned.before.keys())).cloned().collect()
+    let before = owned.into_iter().flat_map(|owned| owned.before.keys());
+    let device = gate.or(owned.map(|owned| &owned.gate)).map(|gate| promote_secondaries(gate.device));
+    of_gate.chain(before).cloned().chain(device).collect()
 }
 
 /// The links that must be looked at for it.
@@ -248,6 +256,26 @@ mod tests {
             "nft delete table inet systemd-netns-router-r",
         ];
         assert_eq!(text(&plan), wanted);
+    }
+
+    #[test]
+    fn an_address_of_the_same_network_takes_the_place_of_another() {
+        let mut first = gate();
+        first.addresses.push("192.168.0.2/24".parse().unwrap());
+        let up = simulate(&host(), &open_gate(host(), &first, None, false).unwrap());
+        let mut second = gate();
+        second.addresses = vec!["192.168.0.2/24".parse().unwrap(), "192.168.0.3/24".parse().unwrap()];
+        let ops = |promoted: &str| {
+            let mut up = up.clone();
+            let key = Sysctl::ipv4("r".parse().unwrap(), "promote_secondaries");
+            up.netns.get_mut(&Netns::Host).unwrap().sysctls.insert(key, promoted.into());
+            let owned = own_gate(&host().netns[&Netns::Host], first.clone(), None, &[]);
+            let plan = open_gate(up.clone(), &second, Some(&owned), true).unwrap();
+            let have = simulate(&up, &plan).netns[&Netns::Host].addresses_of("r".parse().unwrap()).to_vec();
+            assert_eq!(have.iter().map(|address| address.local).collect::<Vec<_>>(), second.addresses, "{plan}");
+            plan.ops.len()
+        };
+        assert_eq!((ops("0"), ops("1")), (4, 2), "the kernel is kept from dropping the others");
     }
 
     #[test]

@@ -209,10 +209,10 @@ fn links_of<'a>(desired: &'a Desired, netns: &'a Netns) -> impl Iterator<Item = 
 }
 
 /// The setting to put back after [`keep_secondaries`].
-struct Promoted(Option<Op>);
+pub(super) struct Promoted(Option<Op>);
 
 impl Promoted {
-    fn undo(self, draft: &mut Draft) {
+    pub(super) fn undo(self, draft: &mut Draft) {
         if let Some(op) = self.0 {
             draft.push(op);
         }
@@ -220,7 +220,7 @@ impl Promoted {
 }
 
 /// By default the kernel drops the other addresses of a subnet with its first one. This turns that off for a while.
-fn keep_secondaries(draft: &mut Draft, place: &Place) -> Promoted {
+pub(super) fn keep_secondaries(draft: &mut Draft, place: &Place) -> Promoted {
     let key = promote_secondaries(place.link);
     let netns = place.netns.clone();
     let before = draft.now.netns.get(&netns).and_then(|n| n.sysctls.get(&key)).cloned();

@@ -11,8 +11,12 @@ mod frames;
 use super::hello::{Answer, Hello, MAGIC, encode, length};
 use super::settings::{DeviceSettings, Listen, Mode, Protocol};
 use crate::kernel::tun::{Device, Features};
+use crate::model::LinkName;
 use anyhow::{Context, Result, bail};
+use nix::errno::Errno;
 use rustix::net::{SendAncillaryBuffer, SendAncillaryMessage, SendFlags, sendmsg};
+use std::cell::Cell;
+use std::fmt;
 use std::io::{IoSlice, Read, Write};
 use std::mem::MaybeUninit;
 use std::os::fd::AsFd;
@@ -20,7 +24,7 @@ use std::os::linux::net::SocketAddrExt;
 use std::os::unix::net::{SocketAddr, UnixStream};
 use std::time::{Duration, Instant};
 
-/// How long the router may take to answer.
+/// How long the router may take to answer, or to notice that who had the device, or its addresses, before is gone.
 const PATIENCE: Duration = Duration::from_secs(5);
 /// Between two tries, at first and at last.
 const PAUSES: [Duration; 2] = [Duration::from_millis(20), Duration::from_secs(2)];
@@ -31,38 +35,65 @@ pub struct Run<'a> {
     pub opened: &'a mut dyn FnMut() -> Result<()>,
     /// Each time that the router let it in.
     pub attached: &'a mut dyn FnMut() -> Result<()>,
+    /// Each time that there is another reason why it is not in.
+    pub waiting: &'a mut dyn FnMut(&str),
     /// Whether to end; asked now and then.
     pub ended: &'a mut dyn FnMut() -> bool,
 }
 
+/// The router's own reason for not letting a device in.
+#[derive(Debug)]
+struct Refused(LinkName, String);
+
+impl fmt::Display for Refused {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "the router refused {}: {}", self.0, self.1)
+    }
+}
+
+impl std::error::Error for Refused {}
+
 /// Opens the device in the namespace of the calling thread, and holds it for the router until it is told to end.
 ///
 /// # Errors
-/// When the device cannot be had; when what the router refuses would be refused again.
+/// When the device cannot be had; when the router refuses it from the beginning, for 5 s. Once it was let in it waits for ever.
 pub fn run(settings: &DeviceSettings, run: &mut Run<'_>) -> Result<()> {
     if settings.protocol == Protocol::Tunnel {
         return super::daemon::far::run(settings, run);
     }
-    let headers = settings.protocol == Protocol::Descriptor;
-    let device = Device::open(settings.device, Features { tap: settings.mode == Mode::Tap, headers })
-        .with_context(|| format!("the device {}", settings.device))?;
+    let device = open(settings)?;
     (run.opened)()?;
+    let was_in = Cell::new(false);
+    let Run { attached, waiting, ended, .. } = run;
+    let mut attached = || {
+        was_in.set(true);
+        attached()
+    };
+    let mut inner = Run { opened: &mut || Ok(()), attached: &mut attached, waiting: &mut |_| (), ended: *ended };
     let mut pause = PAUSES[0];
     let mut told = None;
-    while !(run.ended)() {
+    let mut refused = None;
+    while !(inner.ended)() {
         let began = Instant::now();
         let result = match settings.protocol {
-            Protocol::Descriptor => hold(settings, &device, run),
-            Protocol::Uwsgi => frames::pump(settings, &device, run),
+            Protocol::Descriptor => hold(settings, &device, &mut inner),
+            Protocol::Uwsgi => frames::pump(settings, &device, &mut inner),
             Protocol::Tunnel => bail!("its router is on another host"),
         };
         let why = match result {
             Ok(()) => "the router is gone".to_owned(),
+            Err(e) if e.is::<Refused>() && !was_in.get() => {
+                if refused.get_or_insert(began).elapsed() > PATIENCE {
+                    return Err(e);
+                }
+                e.to_string()
+            }
             Err(e) => format!("{e:#}"),
         };
         // The same reason is said once.
         if told.as_ref() != Some(&why) {
             log::warn!("{why}; trying again");
+            waiting(&why);
             told = Some(why);
         }
         if began.elapsed() > PAUSES[1] {
@@ -72,6 +103,19 @@ pub fn run(settings: &DeviceSettings, run: &mut Run<'_>) -> Result<()> {
         pause = (pause * 2).min(PAUSES[1]);
     }
     Ok(())
+}
+
+/// Opens the device. Who held it before may be gone, and the router not yet know it.
+pub(super) fn open(settings: &DeviceSettings) -> Result<Device> {
+    let headers = settings.protocol != Protocol::Uwsgi;
+    let features = Features { tap: settings.mode == Mode::Tap, headers };
+    let began = Instant::now();
+    loop {
+        match Device::open(settings.device, features) {
+            Err(e) if e.errno() == Some(Errno::EBUSY) && began.elapsed() < PATIENCE => std::thread::sleep(PAUSES[0]),
+            opened => return opened.with_context(|| format!("the device {}", settings.device)),
+        }
+    }
 }
 
 /// Connects to a router's socket.
@@ -138,6 +182,6 @@ fn greet(settings: &DeviceSettings, device: &Device, stream: &mut UnixStream) ->
     stream.read_exact(&mut answer).context("hear the router's answer")?;
     match serde_json::from_slice(&answer).context("the router's answer is damaged")? {
         Answer::Welcome => Ok(()),
-        Answer::Refused(why) => bail!("the router refused {}: {why}", settings.device),
+        Answer::Refused(why) => Err(Refused(settings.device, why).into()),
     }
 }

@@ -1,6 +1,8 @@
 //! systemd's manager over D-Bus (org.freedesktop.systemd1(5)).
 
 use anyhow::{Context, Result, bail};
+use std::io::ErrorKind;
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
 use zbus::zvariant::{DynamicType, OwnedObjectPath, OwnedValue};
 
@@ -31,8 +33,10 @@ pub fn daemon_reload() -> Result<()> {
 pub enum Active {
     /// It runs.
     Yes,
-    /// It is being started, also again after it failed.
+    /// It is being started.
     Starting,
+    /// It has failed, and is going to be started again.
+    Again,
     /// It is being stopped.
     Stopping,
     /// It does not run.
@@ -67,16 +71,68 @@ impl Manager {
         Ok(self.property(unit, "LoadState")? == "loaded")
     }
 
-    /// Starts a unit, and waits until it runs.
+    /// Starts a unit, and waits until it runs, however often it fails before.
     ///
     /// # Errors
     /// When it does not.
     pub fn start(&self, unit: &str) -> Result<()> {
+        self.start_until(unit, |state| matches!(state, Active::Yes | Active::No | Active::Failed))
+    }
+
+    /// Starts a unit, and waits until it runs or has failed.
+    ///
+    /// # Errors
+    /// When it does not run, with what it says of itself (`STATUS=`, sd_notify(3)).
+    pub fn start_at_once(&self, unit: &str) -> Result<()> {
+        self.start_until(unit, |state| !matches!(state, Active::Starting | Active::Stopping))
+    }
+
+    fn start_until(&self, unit: &str, done: impl Fn(Active) -> bool) -> Result<()> {
         self.call("StartUnit", &(unit, "replace")).with_context(|| format!("start {unit}"))?;
-        match self.wait(unit, |state| !matches!(state, Active::Starting | Active::Stopping))? {
-            Active::Yes => Ok(()),
-            _ => bail!("{unit} did not start: see journalctl -u '{unit}'"),
+        let state = self.wait(unit, done);
+        if let Ok(Active::Yes) = state {
+            return Ok(());
         }
+        let said = self.status_text(unit).unwrap_or_default();
+        let said = if said.is_empty() { format!("see journalctl -u '{unit}'") } else { said };
+        match state {
+            Ok(_) => bail!("{unit} did not start: {said}"),
+            Err(e) => bail!("{e:#}: {said}"),
+        }
+    }
+
+    /// Restarts a unit, and waits until it runs.
+    ///
+    /// # Errors
+    /// When it does not.
+    pub fn restart(&self, unit: &str) -> Result<()> {
+        self.restart_soon(unit)?;
+        match self.wait(unit, |state| matches!(state, Active::Yes | Active::No | Active::Failed))? {
+            Active::Yes => Ok(()),
+            _ => bail!("{unit} did not start again: see journalctl -u '{unit}'"),
+        }
+    }
+
+    /// Has a unit restarted, and does not wait.
+    ///
+    /// # Errors
+    /// When the manager refuses.
+    pub fn restart_soon(&self, unit: &str) -> Result<()> {
+        self.call("RestartUnit", &(unit, "replace")).with_context(|| format!("restart {unit}")).map(drop)
+    }
+
+    /// The file of a socket unit that listens, if it is missing.
+    ///
+    /// # Errors
+    /// When the manager refuses to say.
+    pub fn missing_file(&self, socket: &str) -> Result<Option<PathBuf>> {
+        if self.active(socket)? != Active::Yes {
+            return Ok(None);
+        }
+        let listen = self.get(self.path(socket)?, "org.freedesktop.systemd1.Socket", "Listen")?;
+        let listen: Vec<(String, String)> = listen.try_into().with_context(|| format!("read Listen of {socket}"))?;
+        let mut files = listen.into_iter().map(|(_, path)| PathBuf::from(path)).filter(|path| path.is_absolute());
+        Ok(files.find(|path| std::fs::symlink_metadata(path).is_err_and(|e| e.kind() == ErrorKind::NotFound)))
     }
 
     /// Stops a unit, and waits until it has ended. One that does not run, or that nobody knows, is no mistake.
@@ -101,6 +157,7 @@ impl Manager {
     pub fn active(&self, unit: &str) -> Result<Active> {
         Ok(match self.property(unit, "ActiveState")?.as_str() {
             "active" | "reloading" | "refreshing" => Active::Yes,
+            "activating" if self.property(unit, "SubState")?.starts_with("auto-restart") => Active::Again,
             "activating" | "maintenance" => Active::Starting,
             "deactivating" => Active::Stopping,
             "failed" => Active::Failed,
@@ -147,10 +204,19 @@ impl Manager {
         String::try_from(self.value(unit, name)?).with_context(|| format!("read {name} of {unit}"))
     }
 
+    /// What a service says of itself.
+    fn status_text(&self, unit: &str) -> Result<String> {
+        let text = self.get(self.path(unit)?, "org.freedesktop.systemd1.Service", "StatusText")?;
+        String::try_from(text).with_context(|| format!("read StatusText of {unit}"))
+    }
+
     fn value(&self, unit: &str, name: &str) -> Result<OwnedValue> {
+        self.get(self.path(unit)?, UNIT, name).with_context(|| format!("ask for {name} of {unit}"))
+    }
+
+    fn path(&self, unit: &str) -> Result<OwnedObjectPath> {
         let reply = self.call("LoadUnit", &unit).with_context(|| format!("ask for {unit}"))?;
-        let path: OwnedObjectPath = reply.body().deserialize().context("read the manager's answer")?;
-        self.get(path, UNIT, name).with_context(|| format!("ask for {name} of {unit}"))
+        reply.body().deserialize().context("read the manager's answer")
     }
 
     fn get(&self, path: OwnedObjectPath, interface: &str, name: &str) -> Result<OwnedValue> {

@@ -94,7 +94,7 @@ class Ours(World):
             self.start(netns, self.binary, "device", "--pass", "--tuntap-device", f"tun0 {socket}")
             self.address(netns, "tun0", f"{address}/16")
             # The first packet registers the address.
-            run(*inside(netns, "ping", "-qc", "1", "-W", "5", self.host))
+            run(*inside(netns, "ping", "-qc", "1", "-w", "5", self.host))
 
 
 class Uwsgi(World):
@@ -112,7 +112,7 @@ class Uwsgi(World):
             user = ["--jailed", "--uid", "65534", "--gid", "65534"]
             self.start(netns, self.program, "--tuntap-device", f"tun0 {socket}", *user, *serve, f"@{netns}")
             self.address(netns, "tun0", f"{address}/24")
-            run(*inside(netns, "ping", "-qc", "1", "-W", "5", self.host))
+            run(*inside(netns, "ping", "-qc", "1", "-w", "5", self.host))
 
 
 class Veth(World):
@@ -125,6 +125,38 @@ class Veth(World):
             self.address(HOST, f"v{n}", f"10.79.{n}.1/24")
             self.address(netns, "v0", f"10.79.{n}.2/24")
             run("ip", "-n", netns, "route", "add", "default", "via", f"10.79.{n}.1")
+
+
+class Pasta(World):
+    """What it carries in sockets of the host's, from the service on; it has no other direction of that kind."""
+
+    name = "pasta"
+    # What it takes for the host is the next hop of the host's default route.
+    host, services = "10.80.0.2", ["10.80.0.1", None]
+    only = ("TCP x1 service -> host", "TCP x4 service -> host", "64-byte UDP service -> host")
+
+    def connect(self):
+        run("ip", "-n", HOST, "link", "add", "up0", "type", "veth", "peer", "name", "v0", "netns", PEERS[1])
+        self.address(PEERS[1], "v0", "10.80.0.2/24")
+        self.address(HOST, "up0", "10.80.0.1/24")
+        run("ip", "-n", HOST, "route", "add", "default", "via", "10.80.0.2")
+        self.attach()
+        for _ in range(250):
+            if "default" in run("ip", "-n", PEERS[0], "route"):
+                break
+            time.sleep(0.02)
+
+    def attach(self):
+        quiet = ["--config-net", "-f", "-q", "-t", "none", "-u", "none"]
+        self.start(HOST, "pasta", *quiet, "--runas", "0", "--ns-ifname", "tun0", "--netns", PEERS[0])
+
+
+class Slirp4netns(Pasta):
+    name = "slirp4netns"
+    host = "10.0.2.2"
+
+    def attach(self):
+        self.start(HOST, "slirp4netns", "--configure", "--mtu=65520", "--netns-type=path", f"/run/netns/{PEERS[0]}", "tap0")
 
 
 def iperf(source, target, *options):
@@ -180,7 +212,10 @@ def measure(kinds, binary, rounds):
     for _ in range(rounds):
         for kind in kinds:
             with kind(binary) as world:
+                wanted = getattr(kind, "only", None)
                 for name, figure in figures(world).items():
+                    if wanted and name not in wanted:
+                        continue
                     cpu = world.router_cpu()
                     try:
                         value = figure()
@@ -226,10 +261,11 @@ def bench(binary, rounds, uwsgi=None):
     if uwsgi:
         Uwsgi.program = uwsgi
         kinds.append(Uwsgi)
+    kinds += [kind for kind in (Pasta, Slirp4netns) if shutil.which(kind.name)]
     table = measure(kinds, binary, rounds)
     for name, value in table["ours"].items():
         line = f"router: {name:32} {shown(name, value)}"
-        for other in ("veth", "uwsgi"):
+        for other in [kind.name for kind in kinds[1:]]:
             if name in table.get(other, {}):
                 line += f"   {value / table[other][name]:6.2f} of {other}"
         print(line, flush=True)

@@ -109,8 +109,10 @@ reset_machine() (
     for name in nginx.service $(find /etc/systemd/system -maxdepth 1 -type f -name '*.service' -printf '%f\n'); do
         [ "$name" = tests.service ] || systemctl stop "$name"
     done
-    systemctl stop 'systemd-netns@*.service' 'lan-*.service'
-    rm -f /run/dnsmasq.*
+    systemctl stop 'systemd-netns@*.service' 'lan-*.service' 'transfer-*.service'
+    systemctl stop 'systemd-netns-router@*.socket' 'systemd-netns-router@*.service'
+    rm -f /run/dnsmasq.* /etc/systemd-netns/router/*
+    rm -rf /run/lan-web* /run/web-* /run/transfer*
     find /etc/systemd/system -maxdepth 1 -type f -name '*.service' ! -name tests.service -delete
     rm -rf /etc/systemd/system/*.service.d /run/systemd/system/*.service.d /etc/netns
     printf 'auto lo\niface lo inet loopback\n' >/etc/network/interfaces

@@ -314,7 +314,9 @@ impl Device {
                 Ok(())
             };
             let mut ended = || stopped.load(Ordering::SeqCst);
-            let mut run = device::Run { opened: &mut opened, attached: &mut attached, ended: &mut ended };
+            let mut waiting = |_: &str| ();
+            let mut run =
+                device::Run { opened: &mut opened, attached: &mut attached, waiting: &mut waiting, ended: &mut ended };
             device::run(&kind.settings, &mut run).unwrap();
         });
         Self { stop, attached, thread: Some(thread) }

@@ -11,17 +11,18 @@ use super::Mistakes;
 use crate::cli::{Router, RouterAct};
 use crate::config::{self, Accounts, LoadedRouter};
 use crate::interfaces::diagnostic::{Diagnostic, Severity};
-use crate::model::RouterName;
+use crate::model::{Desired, RouterName};
 use crate::router::settings::Settings;
-use crate::system::{accounts, journal};
+use crate::system::{accounts, gate, journal};
 use anyhow::Result;
+use std::collections::BTreeSet;
 use std::path::Path;
 
 /// Does what was typed.
 pub fn router(root: &Path, router: &Router) -> Result<()> {
     match (&router.act, &router.name) {
         (Some(RouterAct::Run(which)), _) => run::named(root, &which.name),
-        (Some(RouterAct::Prepare(which)), _) => prepare::prepare(root, &which.name),
+        (Some(RouterAct::Prepare { name, before_run }), _) => prepare::prepare(root, name, *before_run),
         (Some(RouterAct::Reload(which)), _) => prepare::reload(root, &which.name),
         (Some(RouterAct::Clean { name, last }), _) => prepare::clean(name, *last),
         (None, Some(name)) => run::named(root, name),
@@ -45,6 +46,22 @@ impl Accounts for OfThisMachine {
 /// A router's file and everything that is to be said about it.
 pub(super) fn read(root: &Path, name: &RouterName) -> LoadedRouter {
     config::load_router(root, name, &OfThisMachine)
+}
+
+/// Looks at the files of the routers of this host that devices go to, so that nobody waits for one that cannot start.
+///
+/// # Errors
+/// [`Mistakes`] when there is one in the file of a router that is not prepared.
+pub(super) fn refuse_mistaken(root: &Path, desired: &Desired) -> Result<()> {
+    let named = desired.links.iter().filter_map(|link| link.device.as_ref()?.named.as_ref());
+    for name in named.collect::<BTreeSet<_>>() {
+        if gate::read(name)?.is_none() {
+            let loaded = read(root, name);
+            let errors = loaded.diagnostics.into_iter().filter(|d| d.severity == Severity::Error);
+            judge(loaded.settings, &errors.collect::<Vec<_>>())?;
+        }
+    }
+    Ok(())
 }
 
 /// Reads a router's file; warnings are logged.

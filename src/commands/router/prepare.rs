@@ -6,7 +6,7 @@
 use super::load;
 use crate::apply::{apply, apply_all};
 use crate::commands::stop::report_failures;
-use crate::commands::{Refused, look};
+use crate::commands::{Mistakes, Refused, look};
 use crate::config;
 use crate::interfaces::diagnostic::{Diagnostic, Severity};
 use crate::kernel::{Kernel, Wanted};
@@ -14,7 +14,7 @@ use crate::model::{Gate, LinkName, Netns, OwnedGate, RouterName, State, Sysctl};
 use crate::plan::{Plan, Problem, close_gate, gate_links, gate_settings, open_gate, own_gate, settle_gate};
 use crate::report;
 use crate::router::settings::Settings;
-use crate::system::systemd::{self, Manager};
+use crate::system::systemd::{self, Active, Manager};
 use crate::system::{gate, lock, nft, secrets};
 use anyhow::{Context, Result, bail};
 use nix::sys::signal::{Signal, kill};
@@ -22,9 +22,13 @@ use nix::unistd::Pid;
 use std::collections::BTreeSet;
 use std::path::Path;
 
-/// Brings the host in line with a router's file.
-pub(super) fn prepare(root: &Path, name: &RouterName) -> Result<()> {
-    prepare_for(name, &load(root, name)?)
+/// Brings the host in line with a router's file. A unit is not started again for a mistake where it is its main process that tells
+/// it (`RestartPreventExitStatus=`, systemd.service(5)): so what runs before leaves it to that.
+pub(super) fn prepare(root: &Path, name: &RouterName, before_run: bool) -> Result<()> {
+    match load(root, name) {
+        Err(e) if before_run && e.is::<Mistakes>() => Ok(()),
+        settings => prepare_for(name, &settings?),
+    }
 }
 
 /// The same for settings that are read already.
@@ -103,13 +107,14 @@ pub(super) fn reload(root: &Path, name: &RouterName) -> Result<()> {
 }
 
 /// Gives everything back. A router that has failed is started again, or restarted by somebody: then all of it stays, so that its peers'
-/// connections do; `last` gives it back all the same.
+/// connections do; `last` gives it back all the same. When its socket stops, what a failed one has left goes too.
 pub(super) fn clean(name: &RouterName, last: bool) -> Result<()> {
-    // Set by systemd for ExecStopPost= (systemd.exec(5)).
-    let failed = std::env::var("SERVICE_RESULT").is_ok_and(|result| result != "success");
-    if !last && (failed || is_restarting(name)) {
-        log::debug!("{name} comes back: its device stays");
-        return Ok(());
+    // Set by systemd for ExecStopPost= of a service (systemd.exec(5)).
+    let result = std::env::var("SERVICE_RESULT").ok();
+    let failed = result.as_ref().is_some_and(|result| result != "success");
+    if !last && (failed || is_needed(name, result.is_some())) {
+        log::debug!("{name} goes on, or comes back: its device stays");
+        return if failed && systemd::is_booted() { renew_socket(name) } else { Ok(()) };
     }
     let _lock = lock::turn()?;
     match gate::read(name)? {
@@ -118,11 +123,21 @@ pub(super) fn clean(name: &RouterName, last: bool) -> Result<()> {
     }
 }
 
-/// Whether systemd is about to start the router's unit again.
-fn is_restarting(name: &RouterName) -> bool {
-    let unit = format!("systemd-netns-router@{name}.service");
-    let asked = || Manager::connect()?.is_restarting(&unit);
-    std::env::var_os("SERVICE_RESULT").is_some() && systemd::is_booted() && asked().unwrap_or(false)
+/// Has the router's socket made anew where its file was deleted, which is why the router ended.
+fn renew_socket(name: &RouterName) -> Result<()> {
+    let (unit, manager) = (format!("systemd-netns-router@{name}.socket"), Manager::connect()?);
+    if manager.missing_file(&unit)?.is_some() { manager.restart_soon(&unit) } else { Ok(()) }
+}
+
+/// Whether systemd is about to start the router's units again, or runs it; the latter does not count where it `ends` at the moment.
+fn is_needed(name: &RouterName, ends: bool) -> bool {
+    let unit = |kind| format!("systemd-netns-router@{name}.{kind}");
+    let asked = || -> Result<bool> {
+        let manager = Manager::connect()?;
+        let runs = !matches!(manager.active(&unit("service"))?, Active::No | Active::Failed);
+        Ok(runs && !ends || manager.is_restarting(&unit("service"))? || manager.is_restarting(&unit("socket"))?)
+    };
+    systemd::is_booted() && asked().unwrap_or(false)
 }
 
 fn close(name: &RouterName, owned: &OwnedGate) -> Result<()> {

@@ -2,18 +2,21 @@
 //! same engine, the same rules and the same answers as any.
 
 use super::data::{self, Command, Told};
-use super::tunnel::Tunnels;
-use crate::kernel::tun::{Device, Features};
-use crate::router::device::Run;
+use super::report::Report;
+use super::tunnel::{REFUSED, Tunnels};
+use crate::kernel::tun::Device;
+use crate::router::device::{self, Run};
 use crate::router::settings::{DeviceSettings, Limits, Mode, Settings};
 use crate::router::tunnel::settings::{Tunnels as TunnelSettings, Uplink};
 use anyhow::{Context, Result, bail};
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 use std::net::{Ipv4Addr, Ipv6Addr};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tokio::sync::mpsc;
 
+/// How long the router may refuse the device at first.
+const PATIENCE: Duration = Duration::from_secs(5);
 /// How often it is asked whether to end.
 const TICK: Duration = Duration::from_millis(500);
 /// How many messages of the packets' thread wait to be read.
@@ -22,10 +25,10 @@ const MESSAGES: usize = 256;
 /// Opens the device in the namespace of the calling thread, and carries its packets until it is told to end.
 ///
 /// # Errors
-/// When the device, or a file that the settings name, cannot be had; when the device goes.
+/// When the device, or a file that the settings name, cannot be had; when the router refuses it from the beginning, for 5 s; when the device
+/// goes.
 pub fn run(settings: &DeviceSettings, run: &mut Run<'_>) -> Result<()> {
-    let device = Device::open(settings.device, Features { tap: false, headers: true })
-        .with_context(|| format!("the device {}", settings.device))?;
+    let device = device::open(settings)?;
     (run.opened)()?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().context("start the runtime")?;
     let settings = Arc::new(router_of(settings)?);
@@ -36,13 +39,34 @@ async fn carry(settings: Arc<Settings>, device: Device, run: &mut Run<'_>) -> Re
     let (tell, mut told) = mpsc::channel(MESSAGES);
     let handle = data::start(Arc::clone(&settings), device, None, tell)?;
     handle.send(Command::Own(settings.addresses.iter().map(IpNet::addr).collect()));
-    let tunnels = Tunnels::start(&settings, handle.clone(), Arc::default())?;
+    let report = Arc::<Report>::default();
+    let tunnels = Tunnels::start(&settings, handle.clone(), Arc::clone(&report))?;
     let joined = tunnels.joined();
     let mut tick = tokio::time::interval(TICK);
+    let (mut was_in, mut refused, mut said) = (false, None, None);
     loop {
         tokio::select! {
-            () = joined.notified() => (run.attached)()?,
-            _ = tick.tick() => if (run.ended)() { break },
+            () = joined.notified() => {
+                (was_in, said) = (true, None);
+                (run.attached)()?;
+            }
+            _ = tick.tick() => {
+                if (run.ended)() {
+                    break;
+                }
+                let why = report.told().uplinks.into_values().find_map(|uplink| uplink.why);
+                if let Some(why) = why.filter(|why| said.as_ref() != Some(why)) {
+                    (run.waiting)(&why);
+                    said = Some(why);
+                }
+                let is_refused = !was_in && said.as_ref().is_some_and(|why| why.starts_with(REFUSED));
+                match (is_refused, refused) {
+                    (true, None) => refused = Some(Instant::now()),
+                    (true, Some(since)) if since.elapsed() > PATIENCE => bail!("{}", said.unwrap_or_default()),
+                    (false, _) => refused = None,
+                    _ => {}
+                }
+            }
             message = told.recv() => match message {
                 Some(Told::Notice(text)) => log::info!("{text}"),
                 Some(Told::Gone(..) | Told::Ask(..)) => {}

@@ -32,8 +32,29 @@ impl Drop for Remove {
 pub(super) struct Listeners {
     pub peers: Vec<Listener>,
     pub statistics: Vec<Listener>,
+    pub files: Files,
 }
 
+/// The files of sockets that were passed, by which peers find them. Who opened them goes on to listen when such a file was deleted, and
+/// does not notice.
+pub(super) struct Files(Vec<(PathBuf, bool)>);
+
+impl Files {
+    /// One that is gone. What was never seen may be where this process cannot look, as another `/tmp` is, but for the usual place.
+    pub fn gone(&mut self) -> Option<&Path> {
+        for (path, seen) in &mut self.0 {
+            match fs::symlink_metadata(&*path) {
+                Ok(_) => *seen = true,
+                Err(e) if e.kind() == ErrorKind::NotFound && *seen => return Some(path),
+                Err(_) => {}
+            }
+        }
+        None
+    }
+}
+
+/// Where sockets are of files without `Listen`.
+const USUAL: &str = "/run/systemd-netns/router";
 /// Who may connect to a socket that this opens: identity is by credentials and rules, not by the file's mode.
 const PEERS: u32 = 0o666;
 /// Statistics tell who speaks how much.
@@ -42,6 +63,11 @@ const STATISTICS: u32 = 0o660;
 /// Opens a router's sockets, but for those that were passed.
 pub(super) fn listeners(settings: &Settings) -> Result<Listeners> {
     let mut passed = passed()?;
+    let path = |listen: &Listen| match listen {
+        Listen::Unix(path) if path.is_absolute() => Some((path.clone(), path.starts_with(USUAL))),
+        _ => None,
+    };
+    let files = Files(passed.iter().filter_map(|(name, _)| path(name)).collect());
     let mut open = |wanted: &[Listen], mode| {
         let open = |wanted: &Listen| match passed.iter().position(|(name, _)| name == wanted) {
             Some(at) => Ok(passed.swap_remove(at).1),
@@ -49,7 +75,7 @@ pub(super) fn listeners(settings: &Settings) -> Result<Listeners> {
         };
         wanted.iter().map(open).collect::<Result<Vec<_>>>()
     };
-    Ok(Listeners { peers: open(&settings.listen, PEERS)?, statistics: open(&settings.statistics, STATISTICS)? })
+    Ok(Listeners { peers: open(&settings.listen, PEERS)?, statistics: open(&settings.statistics, STATISTICS)?, files })
 }
 
 /// The sockets that the service manager passed, by their addresses.
@@ -114,4 +140,25 @@ fn listen_unix(path: &Path, mode: u32) -> std::io::Result<StdUnixListener> {
 fn is_deserted(path: &Path) -> bool {
     fs::symlink_metadata(path).is_ok_and(|file| file.file_type().is_socket())
         && UnixStream::connect(path).is_err_and(|e| e.kind() == ErrorKind::ConnectionRefused)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_is_gone_that_was_there() {
+        let directory = std::env::temp_dir().join(format!("listen-{}", std::process::id()));
+        fs::create_dir_all(&directory).unwrap();
+        let (there, hidden) = (directory.join("there"), directory.join("hidden"));
+        let mut files = Files(vec![(hidden.clone(), false), (there.clone(), false)]);
+        assert_eq!(files.gone(), None, "none was seen yet");
+        fs::write(&there, "").unwrap();
+        assert_eq!(files.gone(), None);
+        fs::remove_file(&there).unwrap();
+        assert_eq!(files.gone(), Some(&*there));
+        let mut usual = Files(vec![(hidden.clone(), true)]);
+        assert_eq!(usual.gone(), Some(&*hidden), "one of the usual place needs not be seen");
+        fs::remove_dir(&directory).unwrap();
+    }
 }

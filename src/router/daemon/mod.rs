@@ -43,7 +43,7 @@ pub struct Run<'a> {
 
 /// How many messages of the packets' thread wait to be read; what comes then is lost, but for the counters.
 const MESSAGES: usize = 1024;
-/// How often it is looked what addresses the device has.
+/// How often it is looked what addresses the device has, and whether sockets are still there.
 const LOOK: Duration = Duration::from_secs(5);
 
 /// Runs a router until it is told to end (`SIGTERM`, `SIGINT`). `SIGHUP` reloads it.
@@ -66,7 +66,7 @@ async fn serve(settings: Settings, run: &Run<'_>) -> Result<()> {
         ready()?;
     }
     until_running(name.as_str()).await;
-    let listeners = listen::listeners(&settings)?;
+    let mut listeners = listen::listeners(&settings)?;
     let settings = Arc::new(settings);
     let (tell, mut told) = mpsc::channel(MESSAGES);
     let handle = data::start(Arc::clone(&settings), device, run.way, tell)?;
@@ -96,7 +96,12 @@ async fn serve(settings: Settings, run: &Run<'_>) -> Result<()> {
                 handle.send(Command::Own(own(name.as_str(), &settings)));
                 door.reload(Arc::clone(&settings));
             },
-            _ = look.tick() => handle.send(Command::Own(own(name.as_str(), &settings))),
+            _ = look.tick() => {
+                handle.send(Command::Own(own(name.as_str(), &settings)));
+                if let Some(file) = listeners.files.gone() {
+                    bail!("{} is gone, where peers connect: it is made anew", file.display());
+                }
+            }
             _ = watchdog.tick() => if is_alive(&handle).await {
                 let _ = sd_notify::notify(&[sd_notify::NotifyState::Watchdog]);
             },

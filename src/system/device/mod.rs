@@ -52,7 +52,7 @@ pub fn attach(place: &Place, device: &Device) -> Result<()> {
     let link = instance.link;
     log::info!("attaching {link} to {}", device.router);
     let attached = match &manager {
-        Some(manager) => open_socket(manager, device).and_then(|()| manager.start(&instance.unit())),
+        Some(manager) => open_socket(manager, device).and_then(|()| manager.start_at_once(&instance.unit())),
         None => child::start(&instance),
     };
     attached.with_context(|| format!("{} does not take {link}", device.router))
@@ -72,7 +72,16 @@ pub fn detach(place: &Place) -> Result<()> {
 fn open_socket(manager: &Manager, device: &Device) -> Result<()> {
     let Some(router) = &device.named else { return Ok(()) };
     let unit = format!("systemd-netns-router@{router}.socket");
-    if manager.knows(&unit)? { manager.start(&unit) } else { Ok(()) }
+    if !manager.knows(&unit)? {
+        return Ok(());
+    }
+    match manager.missing_file(&unit)? {
+        Some(file) => {
+            log::warn!("{} is gone, where {router} is found: it is made anew", file.display());
+            manager.restart(&unit)
+        }
+        None => manager.start(&unit),
+    }
 }
 
 fn end(instance: &DeviceInstance, manager: Option<&Manager>) -> Result<()> {

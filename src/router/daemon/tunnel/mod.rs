@@ -33,6 +33,8 @@ use tokio::runtime::{Builder, Runtime};
 use tokio::sync::Notify;
 use tokio::task::JoinHandle;
 
+pub(super) use uplink::REFUSED;
+
 /// How long anything may take that is said before there are packets.
 const PATIENCE: Duration = Duration::from_secs(5);
 /// How many threads do it, and cipher, at most.

@@ -25,6 +25,8 @@ use tokio::time::{sleep, timeout};
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
+/// What the reason begins with when the other router does not let this one in.
+pub(in crate::router) const REFUSED: &str = "the router refused";
 /// Between two tries: at first, at most while it has not been gone for long, at most after that, and how long that is.
 const FIRST: Duration = Duration::from_millis(100);
 const SOON: Duration = Duration::from_secs(1);
@@ -267,7 +269,7 @@ fn request(client: &ClientSettings, password: Option<&Secret>, instance: [u8; 16
 }
 
 fn welcome(status: Status) -> Result<(), String> {
-    if status == Status::Ok { Ok(()) } else { Err(format!("the router refused: {status}")) }
+    if status == Status::Ok { Ok(()) } else { Err(format!("{REFUSED}: {status}")) }
 }
 
 /// Hands the connection over to the packets' thread.
