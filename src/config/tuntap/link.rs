@@ -99,23 +99,7 @@ pub(super) fn read(
         report.push(Diagnostic::error(&section.name.span, message).help(help));
         return None;
     };
-    let target = keys.read("Router", |word| Ok(word.clone()), report);
-    let far = target.as_ref().and_then(far).map(|far| report.take(far));
-    let tunnel = match &far {
-        Some(far) => read_tunnel(section, keys, far.clone(), report),
-        None => {
-            refuse_tunnel_keys(keys, report);
-            None
-        }
-    };
-    let target = match &far {
-        Some(_) => tunnel.as_ref().map(|tunnel| Target {
-            socket: Listen::Tunnel(tunnel.server.clone()),
-            named: None,
-            settings: None,
-        }),
-        None => target.and_then(|word| target_of(&word, around.host, report)),
-    };
+    let (target, tunnel, is_far) = where_to(section, keys, around, report);
     let settings = target.as_ref().and_then(|target| target.settings.as_ref());
     let of_router = settings.map_or(DeviceMode::Tun, |settings| settings.mode);
     let mode = keys.read("Mode", value::mode, report).unwrap_or(of_router);
@@ -126,7 +110,7 @@ pub(super) fn read(
     let addresses = keys.list("Address", value::address, report);
     check_addresses(section, keys, &addresses, settings, mode, report);
     let mtu = keys.read("MTU", value::mtu, report);
-    let of_router = settings.map(|settings| settings.mtu).or(far.is_some().then_some(TUNNEL_MTU));
+    let of_router = settings.map(|settings| settings.mtu).or(is_far.then_some(TUNNEL_MTU));
     let mtu = mtu.or(of_router).unwrap_or(MTU);
     router::too_small(mtu, keys.span("MTU"), addresses.iter().map(|address| address.value), report);
     let routes = routes(keys, device, &addresses, mode, report);
@@ -160,6 +144,33 @@ pub(super) fn read(
         credentials: keys.read("Credentials", value::switch, report).unwrap_or(false),
     };
     Some(desired_link(device, device_of, routes))
+}
+
+/// Which router it is, what is said to it where it is on another host, and whether it is.
+fn where_to(
+    section: &Section,
+    keys: Keys<'_>,
+    around: &Around<'_>,
+    report: &mut Report,
+) -> (Option<Target>, Option<ClientSettings>, bool) {
+    let target = keys.read("Router", |word| Ok(word.clone()), report);
+    let far = target.as_ref().and_then(far).map(|far| report.take(far));
+    let tunnel = match &far {
+        Some(far) => read_tunnel(section, keys, far.clone(), report),
+        None => {
+            refuse_tunnel_keys(keys, report);
+            None
+        }
+    };
+    let target = match &far {
+        Some(_) => tunnel.as_ref().map(|tunnel| Target {
+            socket: Listen::Tunnel(tunnel.server.clone()),
+            named: None,
+            settings: None,
+        }),
+        None => target.and_then(|word| target_of(&word, around.host, report)),
+    };
+    (target, tunnel, far.is_some())
 }
 
 /// What is said to a router on another host.
