@@ -62,7 +62,7 @@ fn ingress_server() -> Router {
     let rule = |host: u8, at: usize| format!("    host-{host}-ns{} {}\n", at + 1, IDS[at]);
     let rules: String = [rule(1, 0), rule(2, 0), rule(1, 1), rule(2, 1)].concat();
     let text = format!(
-        "[Router]\n[Tunnel]\nListen = {SERVER}:{PORT}\nPlain = yes\nIngress =\n{rules}{}{}",
+        "[Router]\n[Tunnel]\nListen = 0.0.0.0:{PORT}, [::]:{PORT}\nPlain = yes\nIngress =\n{rules}{}{}",
         table(0),
         table(1)
     );

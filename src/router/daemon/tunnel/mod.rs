@@ -100,7 +100,9 @@ impl Tunnels {
         let wanted = settings.tunnels.server.iter().flat_map(|server| &server.listen);
         let mut opened = Vec::new();
         for address in wanted.clone().filter(|address| !self.listeners.contains_key(address)) {
-            opened.push((*address, stream::listen(*address).with_context(|| format!("listen at {address}"))?));
+            let alone = wanted.clone().any(|other| other.is_ipv4() && other.port() == address.port());
+            let listener = stream::listen(*address, alone).with_context(|| format!("listen at {address}"))?;
+            opened.push((*address, listener));
         }
         let runtime = self.workers.runtime()?;
         self.tables.reload(settings);

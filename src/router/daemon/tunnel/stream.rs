@@ -3,9 +3,12 @@
 use super::PATIENCE;
 use crate::model::ServerAddress;
 use crate::router::tunnel::handshake::{HEADER, Request, Response, rest};
-use nix::sys::socket::{setsockopt, sockopt};
+use nix::sys::socket::{
+    AddressFamily, Backlog, SockFlag, SockType, SockaddrStorage, bind, setsockopt, socket, sockopt,
+};
 use std::io;
 use std::net::SocketAddr;
+use std::os::fd::AsRawFd;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream, lookup_host};
 use tokio::time::timeout;
@@ -17,11 +20,21 @@ const COUNT: u32 = 3;
 /// How long what was sent may stay unanswered, in milliseconds.
 const UNANSWERED: u32 = 15_000;
 
-/// Listens at an address; at one of IPv6 for that family alone, so that both can be named.
-pub(super) fn listen(address: SocketAddr) -> io::Result<std::net::TcpListener> {
-    let listener = std::net::TcpListener::bind(address)?;
-    listener.set_nonblocking(true)?;
-    Ok(listener)
+/// How many connections may wait to be accepted.
+const BACKLOG: i32 = 1024;
+
+/// Listens at an address; with `alone` one of IPv6 is for that family alone (ipv6(7)), so that the other can have the same port.
+pub(super) fn listen(address: SocketAddr, alone: bool) -> io::Result<std::net::TcpListener> {
+    let family = if address.is_ipv4() { AddressFamily::Inet } else { AddressFamily::Inet6 };
+    let flags = SockFlag::SOCK_CLOEXEC | SockFlag::SOCK_NONBLOCK;
+    let socket = socket(family, SockType::Stream, flags, None)?;
+    setsockopt(&socket, sockopt::ReuseAddr, &true)?;
+    if address.is_ipv6() {
+        setsockopt(&socket, sockopt::Ipv6V6Only, &alone)?;
+    }
+    bind(socket.as_raw_fd(), &SockaddrStorage::from(address))?;
+    nix::sys::socket::listen(&socket, Backlog::new(BACKLOG)?)?;
+    Ok(socket.into())
 }
 
 /// A listener of this runtime's.
