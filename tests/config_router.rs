@@ -77,6 +77,10 @@ fn the_man_pages_have_every_key() {
     let pages = [
         ("share/man/systemd-netns-router.5", "tests/fixtures/router/all-keys/etc/systemd-netns/router/emperor0.conf"),
         ("share/man/systemd-netns-nat.5", "tests/fixtures/config/nat-all-keys/etc/netns/web/network/nat"),
+        (
+            "share/man/systemd-netns-router.5",
+            "tests/fixtures/router/tunnel-all-keys/etc/systemd-netns/router/emperor0.conf",
+        ),
         ("share/man/systemd-netns-tuntap.5", "tests/fixtures/config/tuntap-all-keys/etc/netns/web/network/tuntap"),
     ];
     for (page, file) in pages {

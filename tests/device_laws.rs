@@ -11,6 +11,7 @@ use worlds::layers::Features;
 
 fn device(mtu: u32) -> Device {
     Device {
+        tunnel: None,
         router: Listen::Unix("/run/x.sock".into()),
         named: Some("emperor0".parse().unwrap()),
         mode: DeviceMode::Tun,

@@ -21,7 +21,14 @@ fn allowed() -> BTreeMap<&'static str, &'static [&'static str]> {
 }
 
 /// Crates that stay in one module.
-const OWNERS: [(&str, &[&str]); 6] = [
+const OWNERS: [(&str, &[&str]); 13] = [
+    ("rustls", &["router"]),
+    ("tokio_rustls", &["router"]),
+    ("webpki", &["router"]),
+    ("subtle", &["router"]),
+    ("ureq", &["router"]),
+    ("redis", &["router"]),
+    ("uuid", &["model", "router", "config"]),
     ("netlink_packet_route", &["kernel"]),
     ("rtnetlink", &["kernel"]),
     ("netlink_sys", &["kernel"]),

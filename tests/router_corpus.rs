@@ -1,4 +1,4 @@
-//! Replays the seeds of the fuzz targets `packet`, `uwsgi` and `firewall`, and whatever they found, without a fuzzer.
+//! Replays the seeds of the fuzz targets `packet`, `uwsgi`, `firewall` and `tunnel`, and whatever they found, without a fuzzer.
 
 use std::fs;
 use std::path::Path;
@@ -27,4 +27,9 @@ fn streams_are_read_the_same_however_they_are_cut() {
 #[test]
 fn rules_are_printed_as_what_they_are() {
     replay("firewall", 5, wire::firewall);
+}
+
+#[test]
+fn hosts_are_understood_the_same_however_they_are_cut() {
+    replay("tunnel", 5, wire::tunnel);
 }

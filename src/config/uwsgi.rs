@@ -13,6 +13,7 @@ use crate::interfaces::{Files, MAX_FILE};
 use crate::router;
 use crate::router::rule::{Action, Chain, Mistake};
 use crate::router::settings::{DeviceSettings, Limits, Listen, Mode, Protocol, Settings};
+use crate::router::tunnel::settings::Tunnels;
 use crate::router::uwsgi::{DeviceOption, PeerAction, PeerChains, PeerRule, RouterOption, credentials, listen};
 use std::path::Path;
 use std::str::FromStr;
@@ -129,6 +130,7 @@ impl UwsgiOptions {
             admit: Vec::new(),
             limits: Limits::default(),
             credentials: self.credentials(&mut report),
+            tunnels: Tunnels::default(),
         });
         (settings.filter(|_| !report.has_errors()), report.finish(&[]))
     }
@@ -156,6 +158,7 @@ impl UwsgiOptions {
             mode: Mode::Tun,
             router,
             // The router may be uWSGI's own.
+            tunnel: None,
             protocol: Protocol::Uwsgi,
             addresses: Vec::new(),
             mtu: MTU,

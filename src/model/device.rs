@@ -1,6 +1,6 @@
 //! Links whose packets go to a router over a socket, and what their device is told.
 
-use super::RouterName;
+use super::{ClientSettings, RouterName, ServerAddress};
 use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 use std::fmt;
@@ -33,6 +33,9 @@ pub struct Device {
     /// Whether it begins with its credentials where it speaks in uWSGI's frames.
     #[serde(default)]
     pub credentials: bool,
+    /// What is said to a router on another host.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tunnel: Option<Box<ClientSettings>>,
 }
 
 /// What a device carries.
@@ -53,6 +56,8 @@ pub enum DeviceProtocol {
     Descriptor,
     /// uWSGI's frames.
     Uwsgi,
+    /// A routing tunnel to another host.
+    Tunnel,
 }
 
 /// A socket that somebody listens at.
@@ -63,6 +68,8 @@ pub enum Listen {
     Unix(PathBuf),
     /// A TCP socket. Who connects there is nobody by name: only rules for anybody admit it.
     Tcp(SocketAddr),
+    /// Where a router on another host lets hosts in.
+    Tunnel(ServerAddress),
 }
 
 impl fmt::Display for Listen {
@@ -70,6 +77,7 @@ impl fmt::Display for Listen {
         match self {
             Listen::Unix(path) => write!(f, "{}", path.display()),
             Listen::Tcp(address) => write!(f, "{address}"),
+            Listen::Tunnel(server) => write!(f, "{server}"),
         }
     }
 }

@@ -3,7 +3,8 @@
 //! Holding it is what makes a restart of the router harmless: the device stays, and is passed again. The connection to the router says
 //! nothing after the greeting; when it ends, the router is gone, and it is tried again until there is one.
 //!
-//! With uWSGI's router, which takes no descriptors, packets are framed here instead.
+//! With uWSGI's router, which takes no descriptors, packets are framed here instead. Where the router is on another host, all of a router
+//! is here ([`far`](super::daemon::far)).
 
 mod frames;
 
@@ -11,7 +12,7 @@ use super::hello::{Answer, Hello, MAGIC, encode, length};
 use super::settings::{DeviceSettings, Listen, Mode, Protocol};
 use crate::kernel::tun::{Device, Features};
 use crate::model::LinkName;
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use nix::errno::Errno;
 use rustix::net::{SendAncillaryBuffer, SendAncillaryMessage, SendFlags, sendmsg};
 use std::cell::Cell;
@@ -57,6 +58,9 @@ impl std::error::Error for Refused {}
 /// # Errors
 /// When the device cannot be had; when the router refuses it from the beginning, for 5 s. Once it was let in it waits for ever.
 pub fn run(settings: &DeviceSettings, run: &mut Run<'_>) -> Result<()> {
+    if settings.protocol == Protocol::Tunnel {
+        return super::daemon::far::run(settings, run);
+    }
     let device = open(settings)?;
     (run.opened)()?;
     let was_in = Cell::new(false);
@@ -74,6 +78,7 @@ pub fn run(settings: &DeviceSettings, run: &mut Run<'_>) -> Result<()> {
         let result = match settings.protocol {
             Protocol::Descriptor => hold(settings, &device, &mut inner),
             Protocol::Uwsgi => frames::pump(settings, &device, &mut inner),
+            Protocol::Tunnel => bail!("its router is on another host"),
         };
         let why = match result {
             Ok(()) => "the router is gone".to_owned(),
@@ -101,8 +106,8 @@ pub fn run(settings: &DeviceSettings, run: &mut Run<'_>) -> Result<()> {
 }
 
 /// Opens the device. Who held it before may be gone, and the router not yet know it.
-fn open(settings: &DeviceSettings) -> Result<Device> {
-    let headers = settings.protocol == Protocol::Descriptor;
+pub(super) fn open(settings: &DeviceSettings) -> Result<Device> {
+    let headers = settings.protocol != Protocol::Uwsgi;
     let features = Features { tap: settings.mode == Mode::Tap, headers };
     let began = Instant::now();
     loop {
@@ -125,6 +130,7 @@ pub fn connect(router: &Listen) -> Result<UnixStream> {
             stream.set_nodelay(true)?;
             Ok(UnixStream::from(std::os::fd::OwnedFd::from(stream)))
         }
+        Listen::Tunnel(server) => bail!("{server} is on another host"),
         Listen::Unix(path) => {
             let name = path.to_str().and_then(|path| path.strip_prefix('@'));
             let stream = match name {

@@ -13,6 +13,7 @@
 //! | [`rule`] | firewall rules: text, value, match | `packet` |
 //! | [`segment`] | super-packets into packets: checksums and segmentation where no kernel does it | `packet` |
 //! | [`uwsgi`] | uWSGI's frames, rule blocks and option texts | `rule`, `settings`, `model` |
+//! | [`tunnel`] | networks on other hosts: the protocol, routing tables, who may be which host | `settings` |
 //! | [`switch`] | the deciding core: events and time in, verdicts out | the above |
 //! | [`hello`] | what our device says to our router | `rule` |
 //! | [`daemon`] | the loop around the core: descriptors, sockets, clock, signals | everything |
@@ -34,6 +35,7 @@ pub mod segment;
 pub mod settings;
 pub mod statistics;
 pub mod switch;
+pub mod tunnel;
 pub mod uwsgi;
 
 #[cfg(test)]

@@ -1,6 +1,7 @@
 //! What a router is told, and what a device is told: plain values, whatever text they came from.
 
 use super::rule::Chain;
+use super::tunnel::settings::{ClientSettings, Tunnels};
 use crate::model::{LinkName, NetnsName};
 use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
@@ -37,6 +38,9 @@ pub struct Settings {
     pub limits: Limits,
     /// uWSGI's `tuntap-use-credentials`: framed peers begin with their credentials.
     pub credentials: bool,
+    /// Networks on other hosts.
+    #[serde(default, skip_serializing_if = "Tunnels::is_nothing")]
+    pub tunnels: Tunnels,
 }
 
 /// Masquerading of what peers send.
@@ -122,4 +126,6 @@ pub struct DeviceSettings {
     pub chain_in: Chain,
     /// uWSGI's `tuntap-use-credentials`.
     pub credentials: bool,
+    /// What is said to a router on another host.
+    pub tunnel: Option<Box<ClientSettings>>,
 }

@@ -1,6 +1,7 @@
 //! How a router is, as text: uWSGI's JSON, with more keys than it has, and Prometheus' format.
 
 use super::daemon::Status;
+use super::daemon::report::Told;
 use super::rule::Counter;
 use super::switch::{Counters, PeerStatus, Reason};
 use super::uwsgi::PeerStatistics;
@@ -9,7 +10,7 @@ use serde_json::{Map, Value, json as value};
 use std::fmt::Write;
 
 /// uWSGI's JSON ([`Statistics`](super::uwsgi::Statistics) has its keys), with more of ours: bytes of packets are `tx` and `rx`.
-pub fn json(device: LinkName, status: &Status) -> String {
+pub fn json(device: LinkName, status: &Status, tunnels: &Told) -> String {
     let chain = |rules: &[(String, Counter)]| {
         let rule = |(text, counted): &(String, Counter)| value!({ "rule": text, "packets": counted.packets, "bytes": counted.bytes });
         rules.iter().map(rule).collect::<Vec<_>>()
@@ -26,6 +27,7 @@ pub fn json(device: LinkName, status: &Status) -> String {
         "way": status.way,
         "device": counted(&status.device),
         "firewall": { "out": chain(out), "in": chain(to) },
+        "tunnels": tunnels,
         "peers": status.peers.iter().map(|peer| one(peer, status.now)).collect::<Vec<_>>(),
     });
     format!("{whole:#}\n")
@@ -45,6 +47,7 @@ fn one(peer: &PeerStatus, now: super::Nanos) -> Value {
         "gid": who.map_or(0, |who| who.gid),
         "pid": who.map_or(0, |who| who.pid),
         "netns": peer.identity.netns,
+        "remote": peer.identity.remote,
         "transport": peer.transport,
         "since": now.saturating_sub(peer.since) / 1_000_000_000,
         "tx": counters.in_bytes.get(),
@@ -68,16 +71,17 @@ fn counted(counters: &Counters) -> Value {
 }
 
 /// Prometheus' text format, version 0.0.4.
-pub fn prometheus(device: LinkName, status: &Status) -> String {
+pub fn prometheus(device: LinkName, status: &Status, tunnels: &Told) -> String {
     let mut text = String::new();
     let labels = |peer: Option<&PeerStatus>| match peer {
         None => format!("router=\"{device}\",peer=\"device\",address=\"\",netns=\"\""),
-        Some(peer) => format!(
-            "router=\"{device}\",peer=\"{}\",address=\"{}\",netns=\"{}\"",
-            peer.port,
-            peer.addresses.first().map(ToString::to_string).unwrap_or_default(),
-            escaped(peer.identity.netns.first().map(|name| name.as_str()).unwrap_or_default()),
-        ),
+        Some(peer) => {
+            let address = peer.addresses.first().map(ToString::to_string).unwrap_or_default();
+            let netns = escaped(peer.identity.netns.first().map(|name| name.as_str()).unwrap_or_default());
+            let far = peer.identity.remote.as_ref();
+            let far = far.map(|far| format!(",host=\"{}\"", escaped(&far.host))).unwrap_or_default();
+            format!("router=\"{device}\",peer=\"{}\",address=\"{address}\",netns=\"{netns}\"{far}", peer.port)
+        }
     };
     let ports: Vec<(String, &Counters)> = std::iter::once((labels(None), &*status.device))
         .chain(status.peers.iter().map(|peer| (labels(Some(peer)), &*peer.counters)))
@@ -112,6 +116,14 @@ pub fn prometheus(device: LinkName, status: &Status) -> String {
     }
     let _ = writeln!(text, "# HELP netns_router_peers Peers that are in.\n# TYPE netns_router_peers gauge");
     let _ = writeln!(text, "netns_router_peers{{router=\"{device}\"}} {}", status.peers.len());
+    family(&mut text, "refused_hosts", "Hosts that were refused.");
+    let _ = writeln!(text, "netns_router_refused_hosts_total{{router=\"{device}\"}} {}", tunnels.refusals);
+    let help = "Whether an uplink is connected.";
+    let _ = writeln!(text, "# HELP netns_router_uplink_connected {help}\n# TYPE netns_router_uplink_connected gauge");
+    for (name, uplink) in &tunnels.uplinks {
+        let labels = format!("router=\"{device}\",uplink=\"{}\"", escaped(name));
+        let _ = writeln!(text, "netns_router_uplink_connected{{{labels}}} {}", u8::from(uplink.connected));
+    }
     text
 }
 

@@ -18,4 +18,5 @@ pub mod privileges;
 pub mod programs;
 pub mod record;
 pub mod resolv;
+pub mod secrets;
 pub mod systemd;

@@ -8,6 +8,8 @@ pub mod rule;
 pub mod segment;
 #[path = "../../src/router/settings.rs"]
 pub mod settings;
+#[path = "../../src/router/tunnel/mod.rs"]
+pub mod tunnel;
 #[path = "../../src/router/uwsgi/mod.rs"]
 pub mod uwsgi;
 

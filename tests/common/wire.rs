@@ -3,6 +3,7 @@
 use super::router::packet::{Fragment, Frame, Malformed, Packet, VnetHeader, protocol};
 use super::router::rule::{Action, Chain, ChainState, Mistake, Rule};
 use super::router::segment::{BUFFER, Refused, segment, segment_frame, too_big};
+use super::router::tunnel::{handshake, table, wire};
 use super::router::uwsgi::*;
 use std::cell::RefCell;
 use std::str::FromStr;
@@ -195,4 +196,71 @@ fn rule(line: &str) -> Option<Rule> {
             None
         }
     }
+}
+
+/// What a host says to a router, and what follows. The first byte says how the stream is cut, and whether it is a request, a response or
+/// routes.
+pub fn tunnel(bytes: &[u8]) {
+    let Some((first, stream)) = bytes.split_first() else { return };
+    match first & 3 {
+        0 => request(stream),
+        1 => response(stream),
+        2 => routes(stream),
+        _ => {}
+    }
+    let whole = packets(stream, stream.len().max(1));
+    assert_eq!(whole, packets(stream, usize::from(first >> 2) + 1));
+    assert!(whole.0.iter().all(|packet| (1..=MAX).contains(&packet.len())));
+}
+
+/// What is understood of a request survives being written.
+fn request(bytes: &[u8]) {
+    let Some((header, features)) = bytes.split_first_chunk() else { return };
+    let Ok(len) = handshake::rest(*header) else { return };
+    let Ok(request) = handshake::Request::decode(*header, features.get(..len).unwrap_or(features)) else { return };
+    let written = request.encode();
+    let (header, features) = written.split_first_chunk().expect("a header");
+    assert_eq!(handshake::rest(*header), Ok(features.len()));
+    assert_eq!(handshake::Request::decode(*header, features), Ok(request));
+}
+
+fn response(bytes: &[u8]) {
+    let Some((header, features)) = bytes.split_first_chunk() else { return };
+    let Ok(response) = handshake::Response::decode(*header, features) else { return };
+    let written = response.encode();
+    let (header, features) = written.split_first_chunk().expect("a header");
+    assert_eq!(handshake::Response::decode(*header, features), Ok(response));
+}
+
+/// Each route of a text is found by its own ends, or a longer one is.
+fn routes(bytes: &[u8]) {
+    let Ok(text) = std::str::from_utf8(bytes) else { return };
+    let lines = text.lines().filter_map(|line| table::parse_line(line).ok().flatten());
+    let routes: Vec<_> = lines.map(|(to, host)| (to, table::Gateway::Host(host))).collect();
+    let built = table::Routes::new(routes.iter().cloned()).0;
+    for address in routes.iter().flat_map(|(to, _)| [to.network(), to.broadcast()]) {
+        let longest = routes.iter().rev().filter(|(to, _)| to.contains(&address)).max_by_key(|(to, _)| to.prefix_len());
+        assert_eq!(built.gateway(address), longest.map(|(_, gateway)| gateway));
+    }
+}
+
+/// The packets of a stream that is read in parts of `len` bytes, and whether it could be understood to its end.
+fn packets(bytes: &[u8], len: usize) -> (Vec<Vec<u8>>, bool) {
+    let mut decoder = wire::Decoder::new(MAX, 0);
+    let mut packets = Vec::new();
+    for mut rest in bytes.chunks(len) {
+        while !rest.is_empty() {
+            let taken = decoder.feed(rest);
+            assert!(taken > 0, "there is room after all packets are taken");
+            rest = &rest[taken..];
+            loop {
+                match decoder.packet() {
+                    Ok(Some(packet)) => packets.push(packet.to_vec()),
+                    Ok(None) => break,
+                    Err(_) => return (packets, false),
+                }
+            }
+        }
+    }
+    (packets, true)
 }

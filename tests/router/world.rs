@@ -275,6 +275,7 @@ pub fn kind(protocol: Protocol, number: u8) -> Kind {
         chain_out: open(),
         chain_in: open(),
         credentials: false,
+        tunnel: None,
     };
     let setup = format!(
         "sysctl -qw net.ipv6.conf.tun0.router_solicitations=0 net.ipv6.conf.tun0.addr_gen_mode=1

@@ -16,7 +16,7 @@ use crate::report;
 use crate::router::settings::Settings;
 use crate::system::journal::{self, About, Event};
 use crate::system::systemd::{self, Active, Manager};
-use crate::system::{gate, lock, nft};
+use crate::system::{gate, lock, nft, secrets};
 use anyhow::{Context, Result, bail};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
@@ -33,6 +33,7 @@ pub(super) fn prepare(root: &Path, name: &RouterName, before_run: bool) -> Resul
 
 /// The same for settings that are read already.
 pub(super) fn prepare_for(name: &RouterName, settings: &Settings) -> Result<()> {
+    secrets::keep(&settings.tunnels.secrets())?;
     let (wanted, _lock) = (wanted_gate(name, settings)?, lock::settings()?);
     open(name, wanted)
 }

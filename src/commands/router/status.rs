@@ -104,7 +104,6 @@ pub(in crate::commands) fn print(out: &mut impl Write, status: &Status) -> std::
 
 /// A line for each peer.
 fn print_peers(out: &mut impl Write, figures: &Value) -> std::io::Result<()> {
-    let text = |value: &Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
     let peers = figures["peers"].as_array().map(Vec::as_slice).unwrap_or_default();
     writeln!(
         out,
@@ -114,28 +113,63 @@ fn print_peers(out: &mut impl Write, figures: &Value) -> std::io::Result<()> {
         text(&figures["way"])
     )?;
     for peer in peers {
-        let list = |key: &str| {
-            let items: Vec<String> = peer[key].as_array().into_iter().flatten().map(text).collect();
-            if items.is_empty() { "-".to_owned() } else { items.join(" ") }
-        };
         let counters = &peer["counters"];
+        write!(out, "    {}", who(peer))?;
         write!(
             out,
-            "    peer {}: {}, netns {}, pid {}, for {} s; out {} packets, {} bytes; in {} packets, {} bytes",
-            peer["peer"],
-            list("addresses"),
-            list("netns"),
-            peer["pid"],
-            peer["since"],
-            counters["out_packets"],
-            counters["out_bytes"],
-            counters["in_packets"],
-            counters["in_bytes"]
+            ", for {} s; out {} packets, {} bytes; in {} packets, {} bytes",
+            peer["since"], counters["out_packets"], counters["out_bytes"], counters["in_packets"], counters["in_bytes"]
         )?;
         for (reason, count) in counters["dropped"].as_object().into_iter().flatten() {
             write!(out, "; {count} dropped: {reason}")?;
         }
         writeln!(out)?;
     }
+    print_tunnels(out, &figures["tunnels"])
+}
+
+/// Who a peer is: of this host by its namespace and process, or a host elsewhere by what it said and proved.
+fn who(peer: &Value) -> String {
+    let list = |value: &Value| {
+        let items: Vec<String> = value.as_array().into_iter().flatten().map(text).collect();
+        if items.is_empty() { "-".to_owned() } else { items.join(" ") }
+    };
+    let (number, addresses, far) = (&peer["peer"], list(&peer["addresses"]), &peer["remote"]);
+    if far.is_null() {
+        return format!("peer {number}: {addresses}, netns {}, pid {}", list(&peer["netns"]), peer["pid"]);
+    }
+    let kind = if far["uplink"] == true { "uplink" } else { "host" };
+    let tls = if far["encrypted"] == true { "TLS" } else { "in the clear" };
+    let mut line = format!("peer {number}: {addresses}, {kind} {} at {}, {tls}", text(&far["host"]), text(&far["at"]));
+    for (word, value) in [("table", &far["table"]), ("client", &far["client"])] {
+        if !value.is_null() {
+            line += &format!(", {word} {}", text(value));
+        }
+    }
+    if far["certificate"].as_array().is_some_and(|names| !names.is_empty()) {
+        line += &format!(", certificate {}", list(&far["certificate"]));
+    }
+    line
+}
+
+/// What is not there and is to be, and who was refused.
+fn print_tunnels(out: &mut impl Write, tunnels: &Value) -> std::io::Result<()> {
+    for (name, uplink) in tunnels["uplinks"].as_object().into_iter().flatten() {
+        if uplink["connected"] != true {
+            writeln!(
+                out,
+                "    uplink {name}: not connected, tried {} s ago: {}",
+                uplink["since"],
+                text(&uplink["why"])
+            )?;
+        }
+    }
+    for refused in tunnels["refused"].as_array().into_iter().flatten() {
+        writeln!(out, "    refused {} s ago: {}: {}", refused["ago"], text(&refused["at"]), text(&refused["why"]))?;
+    }
     Ok(())
+}
+
+fn text(value: &Value) -> String {
+    value.as_str().map_or_else(|| value.to_string(), str::to_owned)
 }

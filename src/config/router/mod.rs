@@ -5,6 +5,7 @@
 //! | `[Router]` | `Device`, `Mode`, `Listen`, `Statistics`, `Address`, `MTU`, `Forwarding`, `Masquerade`, `Credentials` |
 //! | `[Firewall]` | `Policy`, `PolicyOut`, `PolicyIn`, `Out`, `In` |
 //! | `[Limits]` | `Peers`, `Addresses`, `Queue`, `RateOut`, `RateIn`, `BurstOut`, `BurstIn` |
+//! | `[Tunnel]`, `[Table NAME]`, `[Client NAME]`, `[Uplink NAME]` | as [`tunnel`] says |
 //! | `[Admit NAME]` | one of `User`, `Group`, `Netns`, `Any`; `Address`, and of `[Limits]` all but `Peers` |
 //!
 //! Every section may be left out. The sections `[Admit …]` are asked in the order of the file.
@@ -15,6 +16,7 @@ mod admit;
 pub(super) mod firewall;
 mod gate;
 mod limits;
+pub(super) mod tunnel;
 pub(super) mod value;
 mod warn;
 
@@ -41,7 +43,7 @@ const SOCKETS: &str = "/run/systemd-netns/router";
 const MTU: u32 = 1500;
 
 const HELP: &str = "a line such as `[Router]` begins a section";
-const SECTIONS: [&str; 4] = ["Router", "Firewall", "Limits", "Admit"];
+const SECTIONS: [&str; 8] = ["Router", "Firewall", "Limits", "Admit", "Tunnel", "Table", "Client", "Uplink"];
 const NAMES: [&str; 9] =
     ["Device", "Mode", "Listen", "Statistics", "Address", "MTU", "Forwarding", "Masquerade", "Credentials"];
 
@@ -128,10 +130,11 @@ pub(super) fn read(
     if keys.get("Listen").is_none() {
         listen.push(default_socket(name));
     }
+    let mode = keys.read("Mode", value::mode, report).unwrap_or(Mode::Tun);
     let statistics = keys.list("Statistics", value::listen, report);
     let settings = Settings {
         device: device?,
-        mode: keys.read("Mode", value::mode, report).unwrap_or(Mode::Tun),
+        mode,
         mtu: mtu(keys, &addresses, report),
         addresses: addresses.iter().map(|address| address.value).collect(),
         listen,
@@ -143,6 +146,7 @@ pub(super) fn read(
         admit: admitted.iter().map(|one| one.admit.clone()).collect(),
         limits: base,
         credentials: keys.read("Credentials", value::switch, report).unwrap_or(false),
+        tunnels: tunnel::read(&found.tunnel, mode, base, report),
     };
     warn::of_twice(&addresses, report);
     warn::of_twice(&[sockets, statistics].concat(), report);
@@ -157,6 +161,7 @@ struct Found<'a> {
     firewall: Option<&'a Section>,
     limits: Option<&'a Section>,
     admit: Vec<&'a Section>,
+    tunnel: tunnel::Found<'a>,
 }
 
 fn find<'a>(sections: &'a [Section], report: &mut Report) -> Found<'a> {
@@ -164,15 +169,21 @@ fn find<'a>(sections: &'a [Section], report: &mut Report) -> Found<'a> {
     for section in sections {
         let (word, rest) = section.name.value.split_once(' ').unwrap_or((&section.name.value, ""));
         let place = match word.to_ascii_lowercase().as_str() {
-            "admit" if rest.trim().is_empty() => {
+            kind @ ("admit" | "table" | "client" | "uplink") => {
                 let error = Diagnostic::error(&section.name.span, "this section has no name of its own");
-                report.push(error.help("such as `[Admit web]`, where `web` is only for you"));
+                match (kind, rest.trim()) {
+                    ("admit" | "client", "") => {
+                        report.push(error.help(format!("such as `[{word} web]`, where `web` is only for you")));
+                    }
+                    (_, "") => report.push(error.help(format!("such as `[{word} host-1]`"))),
+                    ("admit", _) => found.admit.push(section),
+                    ("table", _) => found.tunnel.tables.push(section),
+                    ("client", _) => found.tunnel.clients.push(section),
+                    _ => found.tunnel.uplinks.push(section),
+                }
                 continue;
             }
-            "admit" => {
-                found.admit.push(section);
-                continue;
-            }
+            "tunnel" if rest.is_empty() => &mut found.tunnel.server,
             "router" if rest.is_empty() => &mut found.router,
             "firewall" if rest.is_empty() => &mut found.firewall,
             "limits" if rest.is_empty() => &mut found.limits,

@@ -1,7 +1,8 @@
 //! One device of a tuntap file: its keys, read and held against those of its router.
 
-use super::super::ini::Section;
+use super::super::ini::{self, Section};
 use super::super::report::Report;
+use super::super::router::tunnel::client;
 use super::super::router::{self, Accounts, value};
 use super::super::section::Keys;
 use super::super::value::shown;
@@ -9,11 +10,12 @@ use super::{Around, NAMES};
 use crate::interfaces::Files;
 use crate::interfaces::diagnostic::{Diagnostic, Spanned, Word};
 use crate::model::{
-    Address, DesiredLink, Device, DeviceMode, DeviceProtocol, Kind, Link, LinkName, LinkOptions, LinkValue, Listen,
-    Netns, Place, Presence, Route, RouterName, Stanza, Virtual, VirtualKind,
+    Address, ClientSettings, DesiredLink, Device, DeviceMode, DeviceProtocol, Kind, Link, LinkName, LinkOptions,
+    LinkValue, Listen, Netns, Place, Presence, Route, RouterName, ServerAddress, Stanza, Virtual, VirtualKind,
 };
 use crate::router::rule::{Action, Chain, Rule};
 use crate::router::settings::Settings;
+use crate::router::tunnel::settings::MTU as TUNNEL_MTU;
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
@@ -24,6 +26,24 @@ struct Target {
     socket: Listen,
     named: Option<RouterName>,
     settings: Option<Settings>,
+}
+
+/// `tls://HOST:PORT`, or `tcp://HOST:PORT`: a router on another host, and whether it is spoken to in the clear.
+fn far(word: &Word) -> Option<Result<(ServerAddress, bool), Diagnostic>> {
+    let (scheme, _) = word.value.split_once("://")?;
+    let plain = match scheme.to_ascii_lowercase().as_str() {
+        "tls" => false,
+        "tcp" => true,
+        _ => {
+            let message = format!("`{}` is no way to a router", shown(scheme));
+            return Some(Err(
+                Diagnostic::error(&word.span, message).help("tls://HOST:PORT, or tcp://HOST:PORT in the clear")
+            ));
+        }
+    };
+    let at = scheme.len() + "://".len();
+    let server = client::server_address(&ini::word(&word.span, at, &word.value[at..]));
+    Some(server.map(|server| (server, plain)))
 }
 
 fn target_of(word: &Word, host: &dyn Files, report: &mut Report) -> Option<Target> {
@@ -79,8 +99,7 @@ pub(super) fn read(
         report.push(Diagnostic::error(&section.name.span, message).help(help));
         return None;
     };
-    let target = keys.read("Router", |word| Ok(word.clone()), report);
-    let target = target.and_then(|word| target_of(&word, around.host, report));
+    let (target, tunnel, is_far) = where_to(section, keys, around, report);
     let settings = target.as_ref().and_then(|target| target.settings.as_ref());
     let of_router = settings.map_or(DeviceMode::Tun, |settings| settings.mode);
     let mode = keys.read("Mode", value::mode, report).unwrap_or(of_router);
@@ -91,7 +110,8 @@ pub(super) fn read(
     let addresses = keys.list("Address", value::address, report);
     check_addresses(section, keys, &addresses, settings, mode, report);
     let mtu = keys.read("MTU", value::mtu, report);
-    let mtu = mtu.or_else(|| settings.map(|settings| settings.mtu)).unwrap_or(MTU);
+    let of_router = settings.map(|settings| settings.mtu).or(is_far.then_some(TUNNEL_MTU));
+    let mtu = mtu.or(of_router).unwrap_or(MTU);
     router::too_small(mtu, keys.span("MTU"), addresses.iter().map(|address| address.value), report);
     let routes = routes(keys, device, &addresses, mode, report);
     let target = target?;
@@ -103,7 +123,16 @@ pub(super) fn read(
         report.push(Diagnostic::error(span, message).help("by TCP it is `Protocol = uwsgi`"));
     }
     let fallback = if is_tcp { DeviceProtocol::Uwsgi } else { DeviceProtocol::Descriptor };
+    let tunnel = tunnel.map(|tunnel| {
+        Box::new(ClientSettings {
+            addresses: addresses.iter().map(|address| address.value.addr()).collect(),
+            mtu,
+            ..tunnel
+        })
+    });
+    let fallback = if tunnel.is_some() { DeviceProtocol::Tunnel } else { fallback };
     let device_of = Device {
+        tunnel,
         router: target.socket,
         named: target.named,
         mode,
@@ -115,6 +144,65 @@ pub(super) fn read(
         credentials: keys.read("Credentials", value::switch, report).unwrap_or(false),
     };
     Some(desired_link(device, device_of, routes))
+}
+
+/// Which router it is, what is said to it where it is on another host, and whether it is.
+fn where_to(
+    section: &Section,
+    keys: Keys<'_>,
+    around: &Around<'_>,
+    report: &mut Report,
+) -> (Option<Target>, Option<ClientSettings>, bool) {
+    let target = keys.read("Router", |word| Ok(word.clone()), report);
+    let far = target.as_ref().and_then(far).map(|far| report.take(far));
+    let tunnel = match &far {
+        Some(far) => read_tunnel(section, keys, far.clone(), report),
+        None => {
+            refuse_tunnel_keys(keys, report);
+            None
+        }
+    };
+    let target = match &far {
+        Some(_) => tunnel.as_ref().map(|tunnel| Target {
+            socket: Listen::Tunnel(tunnel.server.clone()),
+            named: None,
+            settings: None,
+        }),
+        None => target.and_then(|word| target_of(&word, around.host, report)),
+    };
+    (target, tunnel, far.is_some())
+}
+
+/// What is said to a router on another host.
+fn read_tunnel(
+    section: &Section,
+    keys: Keys<'_>,
+    far: Option<(ServerAddress, bool)>,
+    report: &mut Report,
+) -> Option<ClientSettings> {
+    for name in ["Protocol", "Credentials", "Gateway"] {
+        if let Some(key) = keys.get(name) {
+            let message = format!("`{name}` has no effect with a router on another host");
+            report.push(Diagnostic::error(&key.name.span, message));
+        }
+    }
+    if keys.read("Mode", value::mode, &mut Report::default()) == Some(DeviceMode::Tap)
+        && let Some(span) = keys.span("Mode")
+    {
+        report.push(Diagnostic::error(span, "a tunnel carries IP packets: its device is `tun`"));
+    }
+    let plain = far.as_ref().is_some_and(|(_, plain)| *plain);
+    client::with_server(section, keys, far.map(|(server, _)| server), plain, report)
+}
+
+/// Keys that are only said to a router on another host.
+fn refuse_tunnel_keys(keys: Keys<'_>, report: &mut Report) {
+    for name in client::NAMES {
+        if let Some(key) = keys.get(name) {
+            let message = format!("`{name}` is for a router on another host");
+            report.push(Diagnostic::error(&key.name.span, message).help("whose place is `Router = tls://HOST:PORT`"));
+        }
+    }
 }
 
 /// A chain as rules alone, the policy as the last.
@@ -187,9 +275,19 @@ fn routes(
     report: &mut Report,
 ) -> Vec<Route> {
     let gateways = keys.list("Gateway", value::parsed::<IpAddr>, report);
-    let wanted = keys.read("Default", value::switch, report).unwrap_or(true);
-    if let Some(key) = keys.get("Gateway").filter(|_| !wanted) {
+    let some = keys.list("Route", value::prefix, report);
+    let wanted = keys.read("Default", value::switch, report).unwrap_or(some.is_empty());
+    if let Some(key) = keys.get("Gateway").filter(|_| !wanted && some.is_empty()) {
         report.push(Diagnostic::error(&key.name.span, "`Gateway` has no effect with `Default = no`"));
+    }
+    let mut own: Vec<Route> = Vec::new();
+    for route in &some {
+        if !addresses.iter().any(|address| address.value.addr().is_ipv6() == route.value.addr().is_ipv6()) {
+            let message = format!("`{}` is of no use without an address of its family", route.value);
+            report.push(Diagnostic::error(&route.span, message));
+        }
+        let near = gateways.iter().find(|gateway| gateway.value.is_ipv6() == route.value.addr().is_ipv6());
+        own.push(Route::new(route.value, near.map(|gateway| gateway.value), Some(device)));
     }
     let mut routes = Vec::new();
     for ipv6 in [false, true] {
@@ -222,5 +320,5 @@ fn routes(
             None => {}
         }
     }
-    if wanted { routes } else { Vec::new() }
+    if wanted { routes.into_iter().chain(own).collect() } else { own }
 }

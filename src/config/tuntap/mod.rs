@@ -2,7 +2,7 @@
 //!
 //! | section | keys |
 //! |---|---|
-//! | `[Tuntap]`, or one section for each device, by its name | `Device`, `Mode`, `Router`, `Protocol`, `Address`, `Gateway`, `Default`, `MTU`, `Credentials` |
+//! | `[Tuntap]`, or one section for each device, by its name | `Device`, `Mode`, `Router`, `Protocol`, `Address`, `Gateway`, `Default`, `Route`, `MTU`, `Credentials`; of a router on another host `Host`, `Id`, `Weight`, `CA`, `ServerName`, `Certificate`, `Key`, `User`, `PasswordFile` |
 //! | `[Firewall]`, `[Firewall DEVICE]` | `Policy`, `PolicyOut`, `PolicyIn`, `Out`, `In` |
 //!
 //! The link is made by the namespace's own plan, with its addresses and routes; what holds it and passes it to the router is a
@@ -28,8 +28,27 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 const HELP: &str = "a line such as `[Tuntap]` begins a section";
-pub(super) const NAMES: [&str; 9] =
-    ["Device", "Mode", "Router", "Protocol", "Address", "Gateway", "Default", "MTU", "Credentials"];
+pub(super) const NAMES: [&str; 19] = [
+    "Device",
+    "Mode",
+    "Router",
+    "Protocol",
+    "Address",
+    "Gateway",
+    "Default",
+    "Route",
+    "MTU",
+    "Credentials",
+    "Host",
+    "Id",
+    "Weight",
+    "CA",
+    "ServerName",
+    "Certificate",
+    "Key",
+    "User",
+    "PasswordFile",
+];
 const DEVICE: &str = "tun0";
 /// The file, where there is one.
 pub(super) struct File {
@@ -186,5 +205,6 @@ pub fn device_settings(link: LinkName, device: &Device) -> Result<DeviceSettings
         chain_out: chain(&device.rules_out)?,
         chain_in: chain(&device.rules_in)?,
         credentials: device.credentials,
+        tunnel: device.tunnel.clone(),
     })
 }

@@ -258,6 +258,7 @@ async fn join(
         announced: hello.addresses,
         chains: [hello.chain_out, hello.chain_in],
         transport: Transport::Descriptor,
+        remote: None,
     };
     ask(door, |reply| Command::JoinDevice(introduction, device, place, reply)).await
 }
@@ -304,6 +305,7 @@ async fn frames(
         announced: Vec::new(),
         chains: [open(), open()],
         transport: Transport::Frames,
+        remote: None,
     };
     let stream = stream.into_std().map_err(|e| e.to_string())?;
     let fd = stream.as_fd().try_clone_to_owned().map_err(|e| e.to_string())?;

@@ -1,7 +1,9 @@
 //! The thread that packets go through. It owns the core, the engine and everything that packets are written to; all else asks it by
 //! [`Command`] and never holds it up.
 
-mod too_big;
+mod answer;
+mod streams;
+mod tunnel;
 
 use super::frames::Framed;
 use super::port::Way;
@@ -10,8 +12,11 @@ use crate::kernel::tun::{self as kernel, Buffer, Device, Engine, Event, Token};
 use crate::router::packet::{Frame, Packet, VnetHeader};
 use crate::router::segment;
 use crate::router::settings::{Mode, Settings};
-use crate::router::switch::{DEVICE, Introduction, Notice, Peer, PeerStatus, PortId, Reason, Refusal, Switch, Verdict};
-use crate::router::uwsgi::{Kind, Message, PeerChains, decode_rules};
+use crate::router::switch::{
+    Bucket, DEVICE, Introduction, NamedRoutes, Notice, Peer, PeerStatus, PortId, Reason, Refusal, Switch, Verdict,
+};
+use crate::router::tunnel::name::TableName;
+use crate::router::tunnel::table::Routes;
 use crate::router::{Nanos, rule};
 use anyhow::{Context, Result};
 use nix::errno::Errno;
@@ -35,6 +40,12 @@ pub enum Command {
     JoinDevice(Introduction, Device, Place, oneshot::Sender<Result<Member, Refusal>>),
     /// Let a peer in that frames packets, by a socket that does not block.
     JoinFrames(Introduction, OwnedFd, Place, oneshot::Sender<Result<Member, Refusal>>),
+    /// Let a remote host in, by a socket that does not block.
+    JoinTunnel(Introduction, Tunnel, oneshot::Sender<Result<Member, Refusal>>),
+    /// Other routing tables, that of local peers first.
+    Tables(Vec<NamedRoutes>),
+    /// Other routes of one table.
+    Routes(Option<TableName>, Arc<Routes>),
     /// A peer's connection is gone.
     Leave(Member),
     /// The addresses that the router's device has.
@@ -45,6 +56,19 @@ pub enum Command {
     Status(oneshot::Sender<Status>),
     /// End.
     Stop,
+}
+
+/// The way to a remote host.
+#[derive(Debug)]
+pub struct Tunnel {
+    /// A stream of packets: TCP, or one end of a pair of which what ciphers has the other.
+    pub stream: OwnedFd,
+    /// What is said to it before any packet.
+    pub greeting: Vec<u8>,
+    /// The size of the largest packet, in bytes.
+    pub mtu: u32,
+    /// Told, once it is no peer any more, why.
+    pub gone: oneshot::Sender<String>,
 }
 
 /// A peer that is in. Ports are used again, numbers are not.
@@ -63,6 +87,8 @@ pub enum Told {
     Gone(Member, String),
     /// Something for the journal.
     Notice(String),
+    /// Nobody has a route to an address, and somebody can be asked.
+    Ask(TableName, IpAddr),
     /// The thread ended.
     Ended(String),
 }
@@ -151,6 +177,10 @@ struct Data {
     unwritten: Vec<PortId>,
     /// Where packets are cut.
     pieces: Vec<u8>,
+    /// Packets that are put together for a port.
+    gathered: (PortId, segment::Merge),
+    /// How much may be answered to who sends what goes nowhere.
+    patience: Bucket,
     stopping: bool,
 }
 
@@ -179,6 +209,8 @@ impl Data {
             timers: BinaryHeap::new(),
             unwritten: Vec::new(),
             pieces: vec![0; segment::BUFFER],
+            gathered: (DEVICE, segment::Merge::default()),
+            patience: answer::patience(0),
             stopping: false,
         })
     }
@@ -240,7 +272,7 @@ impl Data {
                 let headers = device.features().headers;
                 let joined = self.switch.join(introduction, now);
                 let member = joined.map(|port| {
-                    let member = self.member(port, place, Way::device(self.number + 1, headers));
+                    let member = self.member(port, Some(place), Way::device(self.number + 1, headers));
                     if let Err(e) = self.engine.add_device(token(port), device.into_fd()) {
                         self.part(port, e.to_string());
                     }
@@ -256,8 +288,8 @@ impl Data {
                     let stream = UnixStream::from(fd);
                     let watched = stream.as_fd().try_clone_to_owned();
                     let longest = self.switch.settings().mtu as usize + 18;
-                    let framed = Framed::new(stream, longest, queue as usize);
-                    let member = self.member(port, place, Way::framed(self.number + 1, framed));
+                    let framed = Framed::uwsgi(stream, longest, queue as usize);
+                    let member = self.member(port, Some(place), Way::framed(self.number + 1, framed));
                     let added = watched.map_err(|e| e.to_string());
                     let added = added.and_then(|fd| self.engine.add_socket(token(port), fd).map_err(|e| e.to_string()));
                     if let Err(e) = added {
@@ -267,6 +299,15 @@ impl Data {
                 });
                 let _ = reply.send(member);
             }
+            Command::JoinTunnel(introduction, tunnel, reply) => {
+                let _ = reply.send(self.join_tunnel(introduction, tunnel, now));
+            }
+            Command::Tables(tables) => {
+                for port in self.switch.set_tables(tables) {
+                    self.part(port, "its routing table is gone".into());
+                }
+            }
+            Command::Routes(name, routes) => self.switch.set_routes(&name, routes),
             Command::Leave(member) => {
                 if self.is(member) {
                     self.remove(member.port);
@@ -285,13 +326,13 @@ impl Data {
     }
 
     /// Notes how a new port is written to.
-    fn member(&mut self, port: PortId, place: Place, way: Way) -> Member {
+    fn member(&mut self, port: PortId, place: Option<Place>, way: Way) -> Member {
         self.number += 1;
         let index = port.0 as usize;
         if self.ways.len() <= index {
             self.ways.resize_with(index + 1, || None);
         }
-        self.ways[index] = Some(Way { place: Some(place), ..way });
+        self.ways[index] = Some(Way { place, ..way });
         self.settle(port);
         Member { port, number: self.number }
     }
@@ -324,7 +365,10 @@ impl Data {
 
     /// Lets go of a peer that is gone by itself, and tells it.
     fn part(&mut self, port: PortId, why: String) {
-        if let Some(number) = self.way(port).map(|way| way.number) {
+        if let Some((number, gone)) = self.way(port).map(|way| (way.number, way.gone.take())) {
+            if let Some(gone) = gone {
+                let _ = gone.send(why.clone());
+            }
             self.remove(port);
             let _ = self.told.try_send(Told::Gone(Member { port, number }, why));
         }
@@ -354,8 +398,29 @@ impl Data {
         match verdict {
             Verdict::To(to) => self.forward(from, to, header, buffer, now, later),
             Verdict::Flood => self.flood(from, header, buffer, now, later),
-            Verdict::Drop(_) => self.engine.release(buffer),
+            Verdict::Drop(reason) => {
+                let skip = if headers { VnetHeader::LEN } else { 0 };
+                let packet = match reason {
+                    Reason::NoRoute | Reason::Away | Reason::Expired => self.engine.bytes(&buffer)[skip..].to_vec(),
+                    _ => Vec::new(),
+                };
+                self.engine.release(buffer);
+                self.reply(from, &packet, reason, now, later);
+            }
         }
+    }
+
+    /// Tells who sent a packet what became of it, where that is of use.
+    fn reply(&mut self, from: PortId, packet: &[u8], reason: Reason, now: Nanos, later: &mut Vec<Event>) {
+        if let Some(answer) = self.lost(packet, reason, from, now) {
+            self.send(from, &VnetHeader::default(), &answer, now, later);
+        }
+    }
+
+    /// The size of the largest packet to a port, in bytes.
+    fn mtu(&self, port: PortId) -> usize {
+        let own = self.ways.get(port.0 as usize).and_then(|way| way.as_ref()?.mtu);
+        own.unwrap_or(self.switch.settings().mtu as usize)
     }
 
     /// Writes what is in a buffer to a port.
@@ -379,9 +444,35 @@ impl Data {
             return self.engine.write(token(to), buffer, later);
         }
         let skip = if headers { VnetHeader::LEN } else { 0 };
-        let packet = self.engine.bytes(&buffer).get(skip..).unwrap_or_default().to_vec();
+        let packet = self.engine.bytes(&buffer).get(skip..).unwrap_or_default();
+        if let Some(Some(way)) = self.ways.get_mut(to.0 as usize)
+            && (at_once, way.queue.is_empty()) == (true, true)
+            && let Some(framed) = &mut way.framed
+        {
+            self.switch.passed(to, length, now);
+            let mtu = way.mtu.unwrap_or(self.switch.settings().mtu as usize);
+            let mut lost = 0;
+            let emit = |piece: &[u8]| lost += u64::from(!framed.queue(piece));
+            let cut = cut(self.switch.settings().mode, &header, packet, mtu, &mut self.pieces, emit);
+            if cut.is_ok() {
+                self.engine.release(buffer);
+                return self.queued(to, lost);
+            }
+        }
+        let packet = packet.to_vec();
         self.engine.release(buffer);
         self.send(to, &header, &packet, now, later);
+    }
+
+    /// Frames are queued for a port, but for so many.
+    fn queued(&mut self, to: PortId, lost: u64) {
+        let Some(Some(way)) = self.ways.get_mut(to.0 as usize) else { return };
+        if !std::mem::replace(&mut way.dirty, true) {
+            self.unwritten.push(to);
+        }
+        if lost > 0 {
+            self.switch.failed(to, Reason::QueueFull, lost);
+        }
     }
 
     /// Writes a packet to a port, whatever that is, or queues it there.
@@ -403,6 +494,7 @@ impl Data {
 
     /// Hands a packet to what a port is.
     fn put(&mut self, to: PortId, header: &VnetHeader, packet: &[u8], now: Nanos, later: &mut Vec<Event>) {
+        let mtu = self.mtu(to);
         let Some(Some(way)) = self.ways.get_mut(to.0 as usize) else { return };
         if way.headers {
             match self.engine.copy([&header.to_bytes(), packet]) {
@@ -420,18 +512,17 @@ impl Data {
                 None => lost += 1,
             },
         };
-        let cut = cut(self.switch.settings(), header, packet, &mut self.pieces, emit);
-        if way.framed.is_some() && !std::mem::replace(&mut way.dirty, true) {
-            self.unwritten.push(to);
-        }
-        if lost > 0 {
+        let cut = cut(self.switch.settings().mode, header, packet, mtu, &mut self.pieces, emit);
+        if way.framed.is_some() {
+            self.queued(to, lost);
+        } else if lost > 0 {
             self.switch.failed(to, Reason::QueueFull, lost);
         }
         if let Err(reason) = cut {
             self.switch.failed(to, reason, 1);
             // An answer is never answered, so this ends.
             if reason == Reason::TooBig
-                && let Some((port, answer)) = self.too_big(packet)
+                && let Some((port, answer)) = self.too_big(packet, to)
             {
                 self.send(port, &VnetHeader::default(), &answer, now, later);
             }
@@ -479,64 +570,6 @@ impl Data {
         {
             self.unwritten.push(from);
         }
-    }
-
-    fn read_frames(&mut self, from: PortId, now: Nanos, later: &mut Vec<Event>) -> Result<(), String> {
-        let Some(way) = self.way(from).filter(|way| !way.paused) else { return Ok(()) };
-        let Some(framed) = &mut way.framed else { return Ok(()) };
-        if !framed.read()? {
-            return Ok(());
-        }
-        // Taken out while its packets are gone through, which may write to any port.
-        let Some(mut decoder) = framed.decoder.take() else { return Ok(()) };
-        let result = loop {
-            match decoder.message() {
-                Ok(Some(message)) => {
-                    if let Err(why) = self.message(from, message, now, later) {
-                        break Err(why);
-                    }
-                }
-                Ok(None) => break Ok(()),
-                Err(e) => break Err(e.to_string()),
-            }
-        };
-        if let Some(framed) = self.way(from).and_then(|way| way.framed.as_mut()) {
-            framed.decoder = Some(decoder);
-        }
-        result
-    }
-
-    fn message(
-        &mut self,
-        from: PortId,
-        message: Message<'_>,
-        now: Nanos,
-        later: &mut Vec<Event>,
-    ) -> Result<(), String> {
-        let packet = match message.kind {
-            // Who it is was settled when it came in.
-            Kind::Greeting => return Ok(()),
-            Kind::Rules => {
-                let rules = decode_rules(message.payload).map_err(|e| e.to_string())?;
-                let chains = PeerChains::new(&rules);
-                if !chains.gateways.is_empty() {
-                    return Err("its rules send packets to a gateway, which only the router's own may".into());
-                }
-                self.switch.narrow(from, [chains.out, chains.into]);
-                return Ok(());
-            }
-            Kind::Packet => message.payload,
-        };
-        let header = VnetHeader::default();
-        let verdict = self.switch.decide(from, &header, packet, now);
-        self.settle(from);
-        self.charge(from, packet.len(), now);
-        match verdict {
-            Verdict::To(to) => self.send(to, &header, packet, now, later),
-            Verdict::Flood => self.flood_bytes(from, &header, packet, now, later),
-            Verdict::Drop(_) => {}
-        }
-        Ok(())
     }
 
     /// What was waiting for the time that it is now.
@@ -616,6 +649,10 @@ impl Data {
                     reason.as_str()
                 ),
                 Notice::Logged(text) => text,
+                Notice::Ask(table, address) => {
+                    let _ = self.told.try_send(Told::Ask(table, address));
+                    continue;
+                }
             };
             let _ = self.told.try_send(Told::Notice(text));
         }
@@ -634,15 +671,15 @@ impl Data {
 
 /// Gives `emit` what becomes of a packet without a virtio-net header before it.
 fn cut(
-    settings: &Settings,
+    mode: Mode,
     header: &VnetHeader,
     bytes: &[u8],
+    mtu: usize,
     buffer: &mut [u8],
     emit: impl FnMut(&[u8]),
 ) -> Result<usize, Reason> {
-    let mtu = settings.mtu as usize;
     let refused = |refused| if refused == segment::Refused::TooBig { Reason::TooBig } else { Reason::Malformed };
-    match settings.mode {
+    match mode {
         Mode::Tun => {
             let packet = Packet::parse(bytes).map_err(|_| Reason::Malformed)?;
             segment::segment(header, &packet, mtu, buffer, emit).map_err(refused)

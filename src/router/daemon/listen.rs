@@ -1,7 +1,7 @@
 //! Sockets that are listened at: those that the service manager passed (`sd_listen_fds(3)`), and those that this opens.
 
 use crate::router::settings::{Listen, Settings};
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use listenfd::ListenFd;
 use std::fs;
 use std::io::ErrorKind;
@@ -111,6 +111,7 @@ fn listen(wanted: &Listen, mode: u32) -> Result<Listener> {
             listener.set_nonblocking(true)?;
             Ok(Listener::Tcp(TcpListener::from_std(listener)?))
         }
+        Listen::Tunnel(server) => bail!("{server} is on another host"),
         Listen::Unix(path) => {
             let listener = listen_unix(path, mode).with_context(|| format!("listen at {}", path.display()))?;
             listener.set_nonblocking(true)?;

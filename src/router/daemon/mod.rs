@@ -1,13 +1,16 @@
 //! The loop around the core: the packets' thread (`data`), and beside it one that accepts peers, answers who asks for
-//! statistics, reloads and ends. They share nothing but messages and counters, so that nobody who asks holds a packet up.
+//! statistics, reloads and ends. They share nothing but messages and counters, so that nobody who asks holds a packet up. Hosts that
+//! connect from elsewhere have threads of their own for all that comes before their packets (`tunnel`).
 
 mod accept;
 mod data;
+pub mod far;
 mod frames;
 mod listen;
 mod port;
 mod room;
 mod statistics;
+mod tunnel;
 
 use super::settings::Settings;
 use crate::kernel::tun::{Device, Features, Way};
@@ -24,6 +27,9 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{mpsc, oneshot};
+use tunnel::Tunnels;
+pub use tunnel::report;
+use tunnel::report::Report;
 
 /// What a daemon is run with, beside its settings.
 pub struct Run<'a> {
@@ -70,9 +76,11 @@ async fn serve(settings: Settings, run: &Run<'_>) -> Result<()> {
     for listener in listeners.peers {
         tokio::spawn(accept::accept(listener, Arc::clone(&door)));
     }
+    let report = Arc::<Report>::default();
     for listener in listeners.statistics {
-        tokio::spawn(statistics::serve(listener, handle.clone(), name));
+        tokio::spawn(statistics::serve(listener, handle.clone(), Arc::clone(&report), name));
     }
+    let mut tunnels = Tunnels::start(&settings, handle.clone(), Arc::clone(&report))?;
     let _ = sd_notify::notify(&[sd_notify::NotifyState::Ready]);
     log::info!("the router {name} is ready");
     let mut settings = settings;
@@ -82,8 +90,8 @@ async fn serve(settings: Settings, run: &Run<'_>) -> Result<()> {
         tokio::select! {
             _ = end.recv() => break,
             _ = interrupt.recv() => break,
-            _ = hangup.recv() => if let Some(new) = reload(run) {
-                settings = Arc::new(new);
+            _ = hangup.recv() => if let Some(new) = reload(run, &mut tunnels) {
+                settings = new;
                 handle.send(Command::Reload(Arc::clone(&settings)));
                 handle.send(Command::Own(own(name.as_str(), &settings)));
                 door.reload(Arc::clone(&settings));
@@ -99,6 +107,7 @@ async fn serve(settings: Settings, run: &Run<'_>) -> Result<()> {
             },
             message = told.recv() => match message {
                 Some(Told::Notice(text)) => log::info!("{text}"),
+                Some(Told::Ask(table, address)) => tunnels.ask(table, address),
                 Some(Told::Gone(member, why)) => {
                     log::info!("peer {} is gone: {why}", member.port.0);
                     if let Ok(mut connections) = connections.lock() {
@@ -142,13 +151,14 @@ async fn until_running(device: &str) {
 type Connections = Arc<Mutex<HashMap<u64, oneshot::Sender<()>>>>;
 
 /// The settings of a reload; none where they cannot be used, which is said.
-fn reload(run: &Run<'_>) -> Option<Settings> {
+fn reload(run: &Run<'_>, tunnels: &mut Tunnels) -> Option<Arc<Settings>> {
     let read = run.reload?;
     let now = sd_notify::NotifyState::monotonic_usec_now().ok();
     let mut states = vec![sd_notify::NotifyState::Reloading];
     states.extend(now);
     let _ = sd_notify::notify(&states);
-    let settings = read().inspect_err(|e| log::error!("{e:#}; the router goes on as it was")).ok();
+    let settings = read().map(Arc::new).and_then(|settings| tunnels.reload(&settings).map(|()| settings));
+    let settings = settings.inspect_err(|e| log::error!("{e:#}; the router goes on as it was")).ok();
     let _ = sd_notify::notify(&[sd_notify::NotifyState::Ready]);
     if settings.is_some() {
         log::info!("reloaded");

@@ -4,6 +4,7 @@ use super::frames::Framed;
 use super::room::Place;
 use crate::router::packet::VnetHeader;
 use std::collections::VecDeque;
+use tokio::sync::oneshot;
 
 /// How a port is written to.
 pub(super) struct Way {
@@ -23,6 +24,10 @@ pub(super) struct Way {
     pub blocked: bool,
     /// It is among those with frames to be written.
     pub dirty: bool,
+    /// The size of the largest packet to it, in bytes, where that is not the router's.
+    pub mtu: Option<usize>,
+    /// Told, once it is gone, why.
+    pub gone: Option<oneshot::Sender<String>>,
     /// That of a stranger, until it has an address.
     pub place: Option<Place>,
 }
@@ -38,6 +43,8 @@ impl Way {
             paused: false,
             blocked: false,
             dirty: false,
+            mtu: None,
+            gone: None,
             place: None,
         }
     }

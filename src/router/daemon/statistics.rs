@@ -3,6 +3,7 @@
 
 use super::data::{Command, Handle, Status};
 use super::listen::Listener;
+use super::report::Report;
 use crate::model::LinkName;
 use crate::router::statistics::{json, prometheus};
 use std::sync::Arc;
@@ -19,21 +20,21 @@ const REQUEST: Duration = Duration::from_millis(100);
 const PATIENCE: Duration = Duration::from_secs(5);
 
 /// Tells statistics for ever.
-pub(super) async fn serve(listener: Listener, data: Handle, device: LinkName) {
+pub(super) async fn serve(listener: Listener, data: Handle, report: Arc<Report>, device: LinkName) {
     let readers = Arc::new(Semaphore::new(READERS));
     loop {
         let Ok(reader) = Arc::clone(&readers).acquire_owned().await else { return };
-        let data = data.clone();
+        let (data, report) = (data.clone(), Arc::clone(&report));
         let accepted = match &listener {
             Listener::Unix(listener, _) => listener.accept().await.map(|(stream, _)| {
                 tokio::spawn(async move {
-                    let _ = timeout(PATIENCE, tell(stream, &data, device)).await;
+                    let _ = timeout(PATIENCE, tell(stream, &data, &report, device)).await;
                     drop(reader);
                 });
             }),
             Listener::Tcp(listener) => listener.accept().await.map(|(stream, _)| {
                 tokio::spawn(async move {
-                    let _ = timeout(PATIENCE, tell(stream, &data, device)).await;
+                    let _ = timeout(PATIENCE, tell(stream, &data, &report, device)).await;
                     drop(reader);
                 });
             }),
@@ -45,7 +46,12 @@ pub(super) async fn serve(listener: Listener, data: Handle, device: LinkName) {
     }
 }
 
-async fn tell<S: AsyncRead + AsyncWrite + Unpin>(mut stream: S, data: &Handle, device: LinkName) -> Option<()> {
+async fn tell<S: AsyncRead + AsyncWrite + Unpin>(
+    mut stream: S,
+    data: &Handle,
+    report: &Report,
+    device: LinkName,
+) -> Option<()> {
     let mut request = [0; 2048];
     let length = timeout(REQUEST, stream.read(&mut request)).await.ok().and_then(Result::ok).unwrap_or(0);
     let (reply, answer) = oneshot::channel();
@@ -53,11 +59,11 @@ async fn tell<S: AsyncRead + AsyncWrite + Unpin>(mut stream: S, data: &Handle, d
     let status: Status = answer.await.ok()?;
     let request = &request[..length];
     let answer = if request.starts_with(b"GET /metrics") {
-        http("text/plain; version=0.0.4; charset=utf-8", &prometheus(device, &status))
+        http("text/plain; version=0.0.4; charset=utf-8", &prometheus(device, &status, &report.told()))
     } else if request.starts_with(b"GET ") {
-        http("application/json", &json(device, &status))
+        http("application/json", &json(device, &status, &report.told()))
     } else {
-        json(device, &status)
+        json(device, &status, &report.told())
     };
     stream.write_all(answer.as_bytes()).await.ok()?;
     stream.shutdown().await.ok()

@@ -1,15 +1,20 @@
 //! Super-packets into packets: what the kernel does where a device takes virtio-net headers, done here where none does.
 //!
 //! [`segment`] completes checksums, cuts super-packets of TCP and UDP (as the kernel's generic segmentation offload does) and fragments
-//! what IPv4 lets be fragmented; [`too_big`] says what to answer where it cannot. Nothing is allocated for a packet: it is put together
+//! what IPv4 lets be fragmented; [`answer`] is what to tell the sender where nothing can be done. [`Merge`] is the way back. [`count_down`] and [`clamp`] do to a
+//! packet in its place what a router does that another link follows. Nothing is allocated for a packet: it is put together
 //! in the caller's buffer and lent to the caller's function.
 
 mod checksum;
 mod cut;
+mod hop;
 mod icmp;
+mod merge;
 
 pub use checksum::Sum;
-pub use icmp::too_big;
+pub use hop::{clamp, count_down};
+pub use icmp::{Trouble, answer, too_big};
+pub use merge::Merge;
 
 use super::packet::{Frame, Malformed, Packet, VnetHeader};
 use cut::Sink;

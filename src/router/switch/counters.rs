@@ -39,11 +39,19 @@ pub enum Reason {
     Down,
     /// The device that it would leave by refused it.
     Refused,
+    /// No route of the sender's table has its destination.
+    NoRoute,
+    /// The host that has its destination is not connected.
+    Away,
+    /// It went through as many routers as it may.
+    Expired,
+    /// Its route is being asked for.
+    Asked,
 }
 
 impl Reason {
     /// Every reason.
-    pub const ALL: [Self; 16] = [
+    pub const ALL: [Self; 20] = [
         Self::Malformed,
         Self::Source,
         Self::Spoofed,
@@ -60,6 +68,10 @@ impl Reason {
         Self::NoBuffer,
         Self::Down,
         Self::Refused,
+        Self::NoRoute,
+        Self::Away,
+        Self::Expired,
+        Self::Asked,
     ];
 
     /// The word for it in statistics.
@@ -81,6 +93,10 @@ impl Reason {
             Self::NoBuffer => "no-buffer",
             Self::Down => "down",
             Self::Refused => "refused",
+            Self::NoRoute => "no-route",
+            Self::Away => "away",
+            Self::Expired => "expired",
+            Self::Asked => "asked",
         }
     }
 }

@@ -15,21 +15,26 @@ mod admission;
 mod bucket;
 mod claims;
 mod counters;
+mod filter;
 mod frames;
 mod packets;
 mod port;
+mod remote;
 
-pub use admission::{Credentials, Grant, Identity, Introduction, Refusal, Transport, admit};
+pub use admission::{Credentials, Grant, Identity, Introduction, Refusal, RemoteIdentity, Transport, admit};
 pub use bucket::Bucket;
 pub use claims::is_host;
 pub use counters::{Count, Counters, Reason};
 pub use port::{Peer, PeerStatus};
+pub use remote::{CONNECTORS, NamedRoutes, Remote};
 
 use super::Nanos;
-use super::packet::{Packet, VnetHeader};
-use super::rule::{Action, ChainState};
+use super::packet::VnetHeader;
+use super::rule::ChainState;
 use super::settings::{Mode, Settings};
+use super::tunnel::name::TableName;
 use claims::Table;
+use remote::{Domain, DomainId, LOCAL};
 use serde::Serialize;
 use std::collections::VecDeque;
 use std::net::IpAddr;
@@ -65,6 +70,8 @@ pub enum Notice {
     Refused(PortId, IpAddr, Reason),
     /// A rule with `log` matched: its text, and the packet.
     Logged(String),
+    /// No route of a table has an address, and somebody can be asked for one.
+    Ask(TableName, IpAddr),
 }
 
 /// The state of a router.
@@ -77,11 +84,15 @@ pub struct Switch {
     device: Arc<Counters>,
     /// The device's addresses, which no peer may have.
     own: Vec<IpAddr>,
-    addresses: Table<IpAddr>,
+    addresses: Table<(DomainId, IpAddr)>,
+    /// The routing tables, that of local peers first.
+    domains: Vec<Domain>,
     macs: Table<[u8; 6]>,
     chain_out: ChainState,
     chain_in: ChainState,
     notices: VecDeque<Notice>,
+    /// What was asked for, and when.
+    asked: remote::Asked,
 }
 
 impl Switch {
@@ -94,10 +105,12 @@ impl Switch {
             device: Arc::default(),
             own,
             addresses: Table::default(),
+            domains: vec![Domain::default()],
             macs: Table::default(),
             chain_out: ChainState::new(&settings.chain_out),
             chain_in: ChainState::new(&settings.chain_in),
             notices: VecDeque::new(),
+            asked: remote::Asked::default(),
             settings,
         }
     }
@@ -113,7 +126,7 @@ impl Switch {
         self.chain_out = self.chain_out.reload(&settings.chain_out);
         self.chain_in = self.chain_in.reload(&settings.chain_in);
         for peer in self.ports.iter_mut().flatten() {
-            if let Some(grant) = admit(&settings, &peer.introduction.identity) {
+            if let Some(grant) = admit(&settings, &peer.introduction) {
                 peer.regrant(grant, now);
             }
         }
@@ -123,11 +136,6 @@ impl Switch {
     /// The addresses that the device has.
     pub fn own(&self) -> &[IpAddr] {
         &self.own
-    }
-
-    /// The peer that has an address.
-    pub fn port_of(&self, address: IpAddr) -> Option<PortId> {
-        self.addresses.holder(&address)
     }
 
     /// The port that has a hardware address.
@@ -145,43 +153,55 @@ impl Switch {
     /// # Errors
     /// Why not.
     pub fn join(&mut self, introduction: Introduction, now: Nanos) -> Result<PortId, Refusal> {
-        let grant = admit(&self.settings, &introduction.identity).ok_or(Refusal::Unknown)?;
+        let grant = admit(&self.settings, &introduction).ok_or(Refusal::Unknown)?;
         let limit = self.settings.limits.peers;
         if self.peers().count() >= limit as usize {
             return Err(Refusal::Full(limit));
         }
-        if introduction.announced.len() > grant.limits.addresses as usize {
-            return Err(Refusal::TooMany(grant.limits.addresses));
-        }
-        for address in &introduction.announced {
-            grant.range.allows(*address, &self.own).map_err(|_| Refusal::Forbidden(*address))?;
-            if let Some(holder) = self.addresses.holder(address) {
-                let who = self.peer(holder).map(|peer| peer.introduction.identity.to_string());
-                return Err(Refusal::Taken(*address, who.unwrap_or_default()));
-            }
+        let home = introduction.remote.as_ref().map(|remote| self.home_of(remote)).transpose()?;
+        if home.is_none() {
+            self.check_announced(&introduction, &grant)?;
         }
         let index = self.free.pop().unwrap_or(self.ports.len() as u32);
         let port = PortId(index);
         let mut announced = introduction.announced.clone();
         announced.sort_unstable();
         announced.dedup();
-        let peer = Box::new(Peer::new(introduction, grant, now));
+        let peer = Box::new(Peer::new(introduction, grant, home.unwrap_or(LOCAL), now));
         match self.ports.get_mut(index as usize) {
             Some(place) => *place = Some(peer),
             None => self.ports.push(Some(peer)),
         }
-        for address in announced {
-            self.register(port, address);
+        match home {
+            Some(domain) => self.settle(port, domain),
+            None => announced.into_iter().for_each(|address| self.register(port, address)),
         }
         Ok(port)
+    }
+
+    /// Whether a local peer may have all that it announced.
+    fn check_announced(&self, introduction: &Introduction, grant: &Grant) -> Result<(), Refusal> {
+        if introduction.announced.len() > grant.limits.addresses as usize {
+            return Err(Refusal::TooMany(grant.limits.addresses));
+        }
+        for address in &introduction.announced {
+            grant.range.allows(*address, &self.own).map_err(|_| Refusal::Forbidden(*address))?;
+            if let Some(holder) = self.addresses.holder(&(LOCAL, *address)) {
+                let who = self.peer(holder).map(|peer| peer.introduction.identity.to_string());
+                return Err(Refusal::Taken(*address, who.unwrap_or_default()));
+            }
+        }
+        Ok(())
     }
 
     /// A peer is gone: others may have what it had.
     pub fn leave(&mut self, port: PortId) {
         let Some(peer) = self.ports.get_mut(port.0 as usize).and_then(Option::take) else { return };
-        self.addresses.free(&peer.addresses, port);
+        let addresses: Vec<_> = peer.addresses.iter().map(|address| (peer.domain, *address)).collect();
+        self.addresses.free(&addresses, port);
         self.macs.free(&peer.macs, port);
         self.free.push(port.0);
+        self.unsettle(port, peer.domain, &peer.addresses);
     }
 
     /// Another set of rules of a peer's own.
@@ -291,7 +311,8 @@ impl Switch {
 
     /// Puts an address into the table that was found to be free and allowed.
     fn register(&mut self, port: PortId, address: IpAddr) {
-        if self.addresses.claim(address, port).is_ok()
+        let domain = self.domain_of(port);
+        if self.addresses.claim((domain, address), port).is_ok()
             && let Some(peer) = self.peer_mut(port)
         {
             peer.addresses.push(address);
@@ -306,7 +327,7 @@ impl Switch {
             Mode::Tun => 1,
             Mode::Tap => usize::MAX,
         };
-        let holder = self.addresses.holder(&source);
+        let holder = self.addresses.holder(&(LOCAL, source));
         let Some(peer) = self.ports.get_mut(port.0 as usize).and_then(Option::as_deref_mut) else {
             return Err(Reason::Spoofed);
         };
@@ -332,50 +353,6 @@ impl Switch {
         }
         Err(reason)
     }
-
-    /// What the rules say about a packet from one port to another: all chains that it passes must allow it.
-    fn filter(&mut self, from: PortId, to: PortId, packet: &Packet<'_>, now: Nanos) -> Result<(), Reason> {
-        if from != DEVICE {
-            Self::pass(&mut self.notices, &mut self.chain_out, Reason::DeniedOut, packet, now)?;
-            if let Some(chains) = own_chains(&mut self.ports, from) {
-                Self::pass(&mut self.notices, &mut chains[0], Reason::DeniedPeer, packet, now)?;
-            }
-        }
-        if to != DEVICE {
-            Self::pass(&mut self.notices, &mut self.chain_in, Reason::DeniedIn, packet, now)?;
-            if let Some(chains) = own_chains(&mut self.ports, to) {
-                Self::pass(&mut self.notices, &mut chains[1], Reason::DeniedPeer, packet, now)?;
-            }
-        }
-        Ok(())
-    }
-
-    fn pass(
-        notices: &mut VecDeque<Notice>,
-        chain: &mut ChainState,
-        reason: Reason,
-        packet: &Packet<'_>,
-        now: Nanos,
-    ) -> Result<(), Reason> {
-        let verdict = chain.verdict(packet, now);
-        if verdict.log && notices.len() < NOTICES {
-            let rule = chain.counters().nth(verdict.rule.unwrap_or(0) as usize).map(|(rule, _)| rule.to_string());
-            let (source, destination) = (packet.source(), packet.destination());
-            let ports = packet.ports().map(|(from, to)| format!(" ports {from} {to}")).unwrap_or_default();
-            let text = format!(
-                "firewall: {source} to {destination}, protocol {}{ports}, {} bytes: {}",
-                packet.protocol(),
-                packet.bytes().len(),
-                rule.unwrap_or_default()
-            );
-            notices.push_back(Notice::Logged(text));
-        }
-        if verdict.action == Action::Allow { Ok(()) } else { Err(reason) }
-    }
-}
-
-fn own_chains(ports: &mut [Option<Box<Peer>>], port: PortId) -> Option<&mut [ChainState; 2]> {
-    ports.get_mut(port.0 as usize)?.as_mut()?.own_chains.as_deref_mut()
 }
 
 #[cfg(test)]

@@ -2,6 +2,7 @@
 
 use super::super::Nanos;
 use super::super::packet::{Packet, VnetHeader};
+use super::remote::LOCAL;
 use super::{DEVICE, PortId, Reason, Switch, Verdict};
 
 /// What becomes of a packet, and how many it will be on a wire.
@@ -19,16 +20,27 @@ impl Switch {
     }
 
     fn route(&mut self, from: PortId, packet: &Packet<'_>, now: Nanos) -> Result<PortId, Reason> {
-        if from != DEVICE {
+        let remote = self.is_remote(from);
+        if remote {
+            self.may_send_from_afar(from, packet)?;
+        } else if from != DEVICE {
             self.may_send(from, packet.source())?;
         }
-        let destination = packet.destination();
-        let to = match self.addresses.holder(&destination) {
+        let (domain, destination) = (self.domain_of(from), packet.destination());
+        let to = match self.addresses.holder(&(domain, destination)) {
             Some(to) => to,
             None if destination.is_multicast() => return Err(Reason::Multicast),
-            None if from == DEVICE => return Err(Reason::NoPeer),
-            None => DEVICE,
+            None => match self.by_route(domain, packet) {
+                Some(found) => found?,
+                None if domain != LOCAL => return Err(self.no_route(domain, destination, now)),
+                None if from == DEVICE => return Err(Reason::NoPeer),
+                None => DEVICE,
+            },
         };
+        // What goes on by the device is the kernel's to count down.
+        if remote && to != DEVICE && packet.ttl() <= 1 {
+            return Err(Reason::Expired);
+        }
         if to == from {
             return Err(Reason::Returned);
         }

@@ -7,6 +7,7 @@ use super::admission::{Grant, Introduction};
 use super::bucket::Bucket;
 use super::claims::Range;
 use super::counters::Counters;
+use super::remote::DomainId;
 use super::{Identity, Transport};
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -28,6 +29,8 @@ pub struct Peer {
     /// What it may have.
     pub limits: Limits,
     pub(super) range: Range,
+    /// The table that it is in.
+    pub(super) domain: DomainId,
     pub(super) addresses: Vec<IpAddr>,
     pub(super) macs: Vec<[u8; 6]>,
     /// Its own rules; none where they allow everything.
@@ -53,7 +56,7 @@ pub struct PeerStatus {
 }
 
 impl Peer {
-    pub(super) fn new(introduction: Introduction, grant: Grant, now: Nanos) -> Self {
+    pub(super) fn new(introduction: Introduction, grant: Grant, domain: DomainId, now: Nanos) -> Self {
         let own_chains = own_chains(&introduction.chains);
         let mut peer = Self {
             introduction,
@@ -62,6 +65,7 @@ impl Peer {
             buckets: [None, None],
             limits: grant.limits,
             range: Range { networks: None },
+            domain,
             addresses: Vec::new(),
             macs: Vec::new(),
             own_chains,

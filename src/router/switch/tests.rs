@@ -8,7 +8,7 @@ use crate::router::settings::{Admit, Limits, Who};
 use proptest::prelude::*;
 use std::collections::HashMap;
 
-fn settings() -> Settings {
+pub(super) fn settings() -> Settings {
     Settings {
         device: "emperor0".parse().unwrap(),
         mode: Mode::Tun,
@@ -23,23 +23,29 @@ fn settings() -> Settings {
         admit: Vec::new(),
         limits: Limits { peers: 8, addresses: 3, ..Limits::default() },
         credentials: false,
+        tunnels: Default::default(),
     }
 }
 
-fn somebody(uid: u32, announced: &[&str]) -> Introduction {
+pub(super) fn somebody(uid: u32, announced: &[&str]) -> Introduction {
     Introduction {
-        identity: Identity { credentials: Some(Credentials { pid: 1, uid, gid: uid }), netns: Vec::new() },
+        identity: Identity {
+            credentials: Some(Credentials { pid: 1, uid, gid: uid }),
+            netns: Vec::new(),
+            remote: None,
+        },
         announced: announced.iter().map(|a| a.parse().unwrap()).collect(),
         chains: [Chain::default(), Chain::default()],
         transport: Transport::Frames,
+        remote: None,
     }
 }
 
-fn udp(from: &str, to: &str) -> Vec<u8> {
+pub(super) fn udp(from: &str, to: &str) -> Vec<u8> {
     samples::udp_packet(from, to, (1000, 2000))
 }
 
-fn send(switch: &mut Switch, from: PortId, source: &str, destination: &str) -> Verdict {
+pub(super) fn send(switch: &mut Switch, from: PortId, source: &str, destination: &str) -> Verdict {
     switch.decide(from, &VnetHeader::default(), &udp(source, destination), 0)
 }
 
