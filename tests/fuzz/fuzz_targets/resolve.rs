@@ -16,6 +16,9 @@ mod interfaces;
 #[allow(dead_code, unused_imports)]
 #[path = "../../../src/model/mod.rs"]
 mod model;
+#[allow(dead_code, unused_imports)]
+#[path = "../../common/router.rs"]
+mod router;
 
 use libfuzzer_sys::fuzz_target;
 
