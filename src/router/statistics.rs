@@ -124,6 +124,12 @@ pub fn prometheus(device: LinkName, status: &Status, tunnels: &Told) -> String {
         let labels = format!("router=\"{device}\",uplink=\"{}\"", escaped(name));
         let _ = writeln!(text, "netns_router_uplink_connected{{{labels}}} {}", u8::from(uplink.connected));
     }
+    if let Some(registry) = &tunnels.registry {
+        let help = "Whether the register of the fleet is reached.";
+        let _ =
+            writeln!(text, "# HELP netns_router_registry_reached {help}\n# TYPE netns_router_registry_reached gauge");
+        let _ = writeln!(text, "netns_router_registry_reached{{router=\"{device}\"}} {}", u8::from(registry.reached));
+    }
     text
 }
 

@@ -18,7 +18,7 @@ fn branch(number: u8) -> Router {
 }
 
 /// A service at the router of a host.
-fn service(netns: &str, address: u8, host: u8) -> Device {
+pub fn service(netns: &str, address: u8, host: u8) -> Device {
     let base = kind(Protocol::Descriptor, address);
     let settings = DeviceSettings {
         router: Listen::Unix(format!("/run/systemd-netns/router/r{host}.sock").into()),

@@ -164,6 +164,16 @@ fn print_tunnels(out: &mut impl Write, tunnels: &Value) -> std::io::Result<()> {
             )?;
         }
     }
+    let registry = &tunnels["registry"];
+    if registry["reached"] == true {
+        writeln!(out, "    registry: reached for {} s", registry["since"])?;
+    } else if !registry.is_null() {
+        writeln!(out, "    registry: not reached for {} s: {}", registry["since"], text(&registry["why"]))?;
+    }
+    for (name, router) in registry["routers"].as_object().into_iter().flatten() {
+        let count = &router["holds"];
+        writeln!(out, "    router {name} at {} holds {count} hosts and addresses", text(&router["at"]))?;
+    }
     for refused in tunnels["refused"].as_array().into_iter().flatten() {
         writeln!(out, "    refused {} s ago: {}: {}", refused["ago"], text(&refused["at"]), text(&refused["why"]))?;
     }

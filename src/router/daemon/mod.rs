@@ -85,6 +85,7 @@ async fn serve(settings: Settings, run: &Run<'_>) -> Result<()> {
         }
     }
     let _ = sd_notify::notify(&[sd_notify::NotifyState::Stopping]);
+    running.tunnels.leave().await;
     running.data.send(Command::Stop);
     while let Some(message) = told.recv().await {
         if matches!(message, Told::Ended(_)) {

@@ -12,7 +12,7 @@ use super::claims::is_host;
 use super::{DEVICE, Introduction, Notice, PortId, Reason, Refusal, Switch};
 use crate::router::settings::Limits;
 use ipnet::IpNet;
-use rustc_hash::{FxHashMap, FxHasher};
+use rustc_hash::{FxHashMap, FxHashSet, FxHasher};
 use std::hash::{Hash, Hasher};
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -67,6 +67,8 @@ pub(super) struct Domain {
     ports: Vec<Vec<PortId>>,
     /// Every gateway that is connected, also those that no route names.
     connected: Vec<(Gateway, PortId)>,
+    /// Those of them that are routers of the fleet.
+    routers: FxHashSet<PortId>,
 }
 
 impl Domain {
@@ -80,30 +82,41 @@ impl Domain {
         }
         let numbers: FxHashMap<&Gateway, usize> =
             self.routes.gateways().iter().enumerate().map(|(number, gateway)| (gateway, number)).collect();
+        self.routers.clear();
         for (gateway, port) in &self.connected {
             if let Some(number) = numbers.get(gateway) {
                 self.ports[*number].push(*port);
+            }
+            let router = gateway.also().and_then(|router| numbers.get(&router));
+            if let Some(number) = router {
+                self.ports[*number].push(*port);
+            }
+            if router.is_some() || matches!(gateway, Gateway::Router(_)) {
+                self.routers.insert(*port);
             }
         }
     }
 
     fn add(&mut self, gateway: &Gateway, port: PortId) {
         self.connected.push((gateway.clone(), port));
-        if let Some(number) = self.number(gateway) {
-            self.ports[number].push(port);
+        let mut is_router = matches!(gateway, Gateway::Router(_));
+        for (to, ports) in
+            self.routes.gateways().iter().zip(&mut self.ports).filter(|(to, _)| to.is_reached_by(gateway))
+        {
+            ports.push(port);
+            is_router |= matches!(to, Gateway::Router(_));
+        }
+        if is_router {
+            self.routers.insert(port);
         }
     }
 
     fn remove(&mut self, port: PortId) {
         let Some(at) = self.connected.iter().position(|(_, other)| *other == port) else { return };
         let (gateway, _) = self.connected.swap_remove(at);
-        if let Some(number) = self.number(&gateway) {
-            self.ports[number].retain(|other| *other != port);
-        }
-    }
-
-    fn number(&self, gateway: &Gateway) -> Option<usize> {
-        self.routes.gateways().iter().position(|other| other == gateway)
+        let to = self.routes.gateways().iter().zip(&mut self.ports).filter(|(to, _)| to.is_reached_by(&gateway));
+        to.for_each(|(_, ports)| ports.retain(|other| *other != port));
+        self.routers.remove(&port);
     }
 
     fn connectors(&self, gateway: &Gateway) -> impl Iterator<Item = PortId> {
@@ -218,7 +231,7 @@ impl Switch {
 
     /// Whether an address is to be registered for a host; not where a route leads to it already.
     fn may_announce(&self, port: PortId, domain: DomainId, gateway: &Gateway, address: IpAddr) -> Result<bool, Reason> {
-        if self.route_of(domain, address).is_some_and(|routed| routed == gateway) {
+        if self.route_of(domain, address).is_some_and(|routed| routed.is_reached_by(gateway)) {
             return Ok(false);
         }
         let Some(peer) = self.peer(port) else { return Ok(false) };
@@ -266,6 +279,18 @@ impl Switch {
 
     fn route_of(&self, domain: DomainId, address: IpAddr) -> Option<&Gateway> {
         self.domains.get(domain as usize)?.routes.gateway(address)
+    }
+
+    /// Whether a route for an address leads to a remote host.
+    fn leads_to(&self, domain: DomainId, address: IpAddr, port: PortId) -> bool {
+        let to = self.route_of(domain, address).zip(self.gateway_of(port));
+        to.is_some_and(|(to, gateway)| to.is_reached_by(gateway))
+    }
+
+    /// Whether both ports are routers of the fleet, which speak to each other themselves.
+    pub(super) fn are_routers(&self, domain: DomainId, one: PortId, other: PortId) -> bool {
+        let routers = self.domains.get(domain as usize).map(|domain| &domain.routers);
+        routers.is_some_and(|routers| routers.contains(&one) && routers.contains(&other))
     }
 
     /// The domain of a port.
@@ -346,7 +371,7 @@ impl Switch {
             Some(_) => Reason::Taken,
             None if !is_host(source) => return Err(Reason::Source),
             None if domain == LOCAL && self.own.contains(&source) => Reason::Forbidden,
-            None if self.route_of(domain, source) == self.gateway_of(port) => return Ok(()),
+            None if self.leads_to(domain, source, port) => return Ok(()),
             None => Reason::Spoofed,
         };
         if self.peer_mut(port).is_some_and(|peer| peer.is_first_refusal(source)) {

@@ -20,6 +20,7 @@ struct State {
     uplinks: BTreeMap<String, (Instant, Option<String>)>,
     refused: VecDeque<(Instant, SocketAddr, String)>,
     count: u64,
+    registry: Option<(Instant, Option<String>, BTreeMap<String, FleetRouter>)>,
 }
 
 /// What there is to tell.
@@ -31,6 +32,31 @@ pub struct Told {
     pub refusals: u64,
     /// The last of them, the latest first.
     pub refused: Vec<Refused>,
+    /// The register of the fleet, where there is one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub registry: Option<Registry>,
+}
+
+/// How the register of the fleet is.
+#[derive(Debug, Serialize)]
+pub struct Registry {
+    /// Whether it could be written and read the last time.
+    pub reached: bool,
+    /// For how many seconds it has been so.
+    pub since: u64,
+    /// Why it is not reached.
+    pub why: Option<String>,
+    /// The other routers, by name.
+    pub routers: BTreeMap<String, FleetRouter>,
+}
+
+/// Another router of the fleet.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct FleetRouter {
+    /// Where it is reached.
+    pub at: String,
+    /// How many hosts and addresses it holds.
+    pub holds: usize,
 }
 
 /// How an uplink is.
@@ -75,6 +101,31 @@ impl Report {
         });
     }
 
+    /// The register is reached, or is not and why.
+    pub fn registry(&self, why: Option<&str>) {
+        self.change(|state| {
+            let before = state.registry.take();
+            let is_same = before.as_ref().is_some_and(|(_, before, _)| before.is_none() == why.is_none());
+            let (since, routers) = before.map_or_else(|| (Instant::now(), BTreeMap::new()), |(at, _, all)| (at, all));
+            let since = if is_same { since } else { Instant::now() };
+            state.registry = Some((since, why.map(shortened), routers));
+        });
+    }
+
+    /// The other routers of the fleet.
+    pub fn routers(&self, routers: BTreeMap<String, FleetRouter>) {
+        self.change(|state| {
+            if let Some((_, _, before)) = &mut state.registry {
+                *before = routers;
+            }
+        });
+    }
+
+    /// There is no register any more.
+    pub fn forget_registry(&self) {
+        self.change(|state| state.registry = None);
+    }
+
     /// All of it.
     pub fn told(&self) -> Told {
         self.change(|state| {
@@ -87,7 +138,13 @@ impl Report {
                 ago: when.elapsed().as_secs(),
                 why: why.clone(),
             });
-            Told { uplinks: uplinks.collect(), refusals: state.count, refused: refused.collect() }
+            let registry = state.registry.as_ref().map(|(since, why, routers)| Registry {
+                reached: why.is_none(),
+                since: since.elapsed().as_secs(),
+                why: why.clone(),
+                routers: routers.clone(),
+            });
+            Told { uplinks: uplinks.collect(), refusals: state.count, refused: refused.collect(), registry }
         })
     }
 

@@ -8,6 +8,7 @@ use crate::router::daemon::data::{Command, Handle, Member, Tunnel};
 use crate::router::rule::{Action, Chain};
 use crate::router::switch::{Identity, Introduction, Remote, RemoteIdentity, Transport};
 use crate::router::tunnel::handshake::{ADDRESSES, Request, Secret, Status, User};
+use crate::router::tunnel::name::TableName;
 use crate::router::tunnel::settings::{Tunnels, Uplink};
 use crate::router::tunnel::table::Gateway;
 use anyhow::{Context, Result};
@@ -37,9 +38,19 @@ const LOOK: Duration = Duration::from_secs(1);
 /// A connection that held as long as this was a good one.
 const GOOD: Duration = Duration::from_secs(10);
 
+/// What an uplink is here.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Role {
+    /// What routes call it.
+    pub gateway: Gateway,
+    /// The table that it is in; none is that of local peers.
+    pub table: Option<TableName>,
+}
+
 /// An uplink with what its settings name, read.
 pub(super) struct Prepared {
     uplink: Uplink,
+    role: Role,
     password: Option<Secret>,
     tls: Option<(TlsConnector, ServerName<'static>)>,
 }
@@ -49,15 +60,23 @@ pub(super) struct Prepared {
 /// # Errors
 /// When a file cannot be read.
 pub(super) fn prepare(tunnels: &Tunnels) -> Result<BTreeMap<String, Prepared>> {
-    let one = |uplink: &Uplink| Ok((uplink.name.to_string(), read(uplink)?));
+    let one = |uplink: &Uplink| {
+        let role = Role { gateway: Gateway::Uplink(uplink.name.clone()), table: None };
+        Ok((uplink.name.to_string(), read(uplink, &role)?))
+    };
     tunnels.uplinks.iter().map(one).collect()
 }
 
-fn read(uplink: &Uplink) -> Result<Prepared> {
+/// Reads what one uplink needs.
+///
+/// # Errors
+/// As [`prepare`].
+pub(super) fn read(uplink: &Uplink, role: &Role) -> Result<Prepared> {
     let client = &uplink.client;
     let prepared = || -> Result<Prepared> {
         Ok(Prepared {
             uplink: uplink.clone(),
+            role: role.clone(),
             password: client.user.as_ref().map(|(_, path)| password(path)).transpose()?,
             tls: client.tls.as_ref().map(tls::connector).transpose()?,
         })
@@ -130,7 +149,7 @@ async fn for_ever(mut prepared: Prepared, around: Around) {
         }
         sleep(jittered(pause)).await;
         // Certificates and passwords may be others now.
-        if let Ok(again) = read(&prepared.uplink) {
+        if let Ok(again) = read(&prepared.uplink, &prepared.role) {
             prepared = again;
         }
         let most = if gone_since.elapsed() < LONG { SOON } else { LATE };
@@ -244,7 +263,7 @@ async fn connect(prepared: &Prepared, instance: [u8; 16], announced: &[IpAddr], 
     let Some((connector, name)) = &prepared.tls else {
         welcome(stream::ask(&mut stream, &request).await?.status)?;
         let fd = stream.into_std().map(OwnedFd::from).map_err(|e| e.to_string())?;
-        let (member, gone) = join(&prepared.uplink, at, Vec::new(), fd, data).await?;
+        let (member, gone) = join(prepared, at, Vec::new(), fd, data).await?;
         return Ok(Link { member, gone, relay: None });
     };
     let ciphered = connector.connect(name.clone(), stream).await;
@@ -252,7 +271,7 @@ async fn connect(prepared: &Prepared, instance: [u8; 16], announced: &[IpAddr], 
     welcome(stream::ask(&mut ciphered, &request).await?.status)?;
     let names = tls::names(ciphered.get_ref().1.peer_certificates());
     let (theirs, near) = relay::pair().map_err(|e| e.to_string())?;
-    let (member, gone) = join(&prepared.uplink, at, names, theirs, data).await?;
+    let (member, gone) = join(prepared, at, names, theirs, data).await?;
     Ok(Link { member, gone, relay: Some((Box::new(ciphered), near)) })
 }
 
@@ -274,15 +293,16 @@ fn welcome(status: Status) -> Result<(), String> {
 
 /// Hands the connection over to the packets' thread.
 async fn join(
-    uplink: &Uplink,
+    prepared: &Prepared,
     at: SocketAddr,
     certificate: Vec<String>,
     stream: OwnedFd,
     data: &Handle,
 ) -> Result<(Member, oneshot::Receiver<String>), String> {
+    let (uplink, role) = (&prepared.uplink, &prepared.role);
     let identity = RemoteIdentity {
         host: uplink.name.to_string(),
-        table: None,
+        table: role.table.as_ref().map(ToString::to_string),
         uplink: true,
         at,
         certificate,
@@ -290,8 +310,8 @@ async fn join(
         encrypted: uplink.client.tls.is_some(),
     };
     let remote = Remote {
-        table: None,
-        gateway: Gateway::Uplink(uplink.name.clone()),
+        table: role.table.clone(),
+        gateway: role.gateway.clone(),
         weight: 0,
         instance: None,
         holder: format!("uplink {}", uplink.name),
