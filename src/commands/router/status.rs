@@ -120,6 +120,9 @@ fn print_peers(out: &mut impl Write, figures: &Value) -> std::io::Result<()> {
             ", for {} s; out {} packets, {} bytes; in {} packets, {} bytes",
             peer["since"], counters["out_packets"], counters["out_bytes"], counters["in_packets"], counters["in_bytes"]
         )?;
+        if let Some(micros) = peer["round_trip"].as_f64() {
+            write!(out, "; round trip {:.3} ms", micros / 1000.0)?;
+        }
         for (reason, count) in counters["dropped"].as_object().into_iter().flatten() {
             write!(out, "; {count} dropped: {reason}")?;
         }

@@ -6,12 +6,13 @@
 //! nobody waits. With TLS the packets' thread has one end of a pair of unix sockets, and a task has the other and ciphers
 //! ([`relay`]): that costs a copy, and no packet of anybody else's waits for it.
 //!
-//! There is no keep-alive in the protocol: TCP's own tells a connection that is dead (tcp(7)).
+//! There is no keep-alive in the protocol: TCP's own tells a connection that is dead, and how far away the other end is (tcp(7)).
 
 mod fleet;
 mod plugin;
 mod relay;
 pub mod report;
+mod round_trip;
 mod server;
 mod sources;
 mod stream;
@@ -156,6 +157,7 @@ impl Tunnels {
         // Together with what it found.
         self.fleet = None;
         self.report.forget_registry();
+        self.tables.set_fleet(Arc::default());
         if settings.tunnels.registry.is_some() {
             let around = fleet::Around {
                 data: self.data.clone(),
@@ -163,8 +165,6 @@ impl Tunnels {
                 report: Arc::clone(&self.report),
             };
             self.fleet = fleet::keep(settings, around, self.workers.runtime()?.handle());
-        } else {
-            self.tables.set_fleet(Arc::default());
         }
         Ok(())
     }

@@ -1,10 +1,13 @@
 //! What there is to tell of tunnels that are not there: uplinks that are being tried, and who was refused lately.
 
+use super::round_trip;
+use crate::router::daemon::data::Member;
 use serde::Serialize;
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::net::SocketAddr;
-use std::sync::{Mutex, PoisonError};
-use std::time::Instant;
+use std::os::fd::OwnedFd;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 /// How many refusals are remembered.
 const REFUSED: usize = 16;
@@ -20,6 +23,8 @@ struct State {
     uplinks: BTreeMap<String, (Instant, Option<String>)>,
     refused: VecDeque<(Instant, SocketAddr, String)>,
     count: u64,
+    /// The sockets of those that are in, by port, with their numbers.
+    sockets: HashMap<u32, (u64, OwnedFd)>,
     registry: Option<(Instant, Option<String>, BTreeMap<String, FleetRouter>)>,
 }
 
@@ -32,6 +37,9 @@ pub struct Told {
     pub refusals: u64,
     /// The last of them, the latest first.
     pub refused: Vec<Refused>,
+    /// How long it takes to those that are in and back, by port.
+    #[serde(skip)]
+    pub round_trips: HashMap<u32, Duration>,
     /// The register of the fleet, where there is one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub registry: Option<Registry>,
@@ -101,6 +109,14 @@ impl Report {
         });
     }
 
+    /// Somebody is in, by a socket that is looked at until this is dropped.
+    pub(super) fn connected(self: &Arc<Self>, member: Member, socket: Option<OwnedFd>) -> Connected {
+        if let Some(socket) = socket {
+            self.change(|state| state.sockets.insert(member.port.0, (member.number, socket)));
+        }
+        Connected { report: Arc::clone(self), member }
+    }
+
     /// The register is reached, or is not and why.
     pub fn registry(&self, why: Option<&str>) {
         self.change(|state| {
@@ -144,12 +160,33 @@ impl Report {
                 why: why.clone(),
                 routers: routers.clone(),
             });
-            Told { uplinks: uplinks.collect(), refusals: state.count, refused: refused.collect(), registry }
+            let sockets = state.sockets.iter();
+            let round_trips =
+                sockets.filter_map(|(port, (_, socket))| Some((*port, round_trip::of(socket)?))).collect();
+            let (uplinks, refused) = (uplinks.collect(), refused.collect());
+            Told { uplinks, refusals: state.count, refused, round_trips, registry }
         })
     }
 
     fn change<T>(&self, change: impl FnOnce(&mut State) -> T) -> T {
         change(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+/// Somebody who is in.
+pub(super) struct Connected {
+    report: Arc<Report>,
+    member: Member,
+}
+
+impl Drop for Connected {
+    fn drop(&mut self) {
+        let Member { port, number } = self.member;
+        self.report.change(|state| {
+            if state.sockets.get(&port.0).is_some_and(|(other, _)| *other == number) {
+                state.sockets.remove(&port.0);
+            }
+        });
     }
 }
 
