@@ -2,6 +2,7 @@
 //! [`Command`] and never holds it up.
 
 mod answer;
+mod held;
 mod messages;
 mod outgoing;
 mod pace;
@@ -87,6 +88,8 @@ struct Data {
     pieces: Vec<u8>,
     /// Packets that are put together for a port.
     gathered: (PortId, segment::Merge),
+    /// Packets whose route is being asked for.
+    held: held::Held,
     /// How much may be answered to who sends what goes nowhere.
     patience: Bucket,
     stopping: bool,
@@ -118,6 +121,7 @@ impl Data {
             unwritten: Vec::new(),
             pieces: vec![0; segment::BUFFER],
             gathered: (DEVICE, segment::Merge::default()),
+            held: held::Held::default(),
             patience: answer::patience(0),
             stopping: false,
         })
@@ -139,6 +143,7 @@ impl Data {
                 self.event(event, now, &mut later)?;
             }
             self.tick(now, &mut later);
+            self.lose_held(now);
             self.flush();
             events.append(&mut later);
             self.tell_notices();
@@ -152,7 +157,7 @@ impl Data {
             Event::Ready(WAKER) => {
                 let _ = self.waker.read();
                 while let Ok(command) = self.inbox.try_recv() {
-                    self.command(command, now);
+                    self.command(command, now, later);
                 }
             }
             Event::Ready(token) => self.readable(port(token), now, later),
@@ -168,7 +173,7 @@ impl Data {
         Ok(())
     }
 
-    fn command(&mut self, command: Command, now: Nanos) {
+    fn command(&mut self, command: Command, now: Nanos, later: &mut Vec<Event>) {
         match command {
             Command::JoinDevice(introduction, device, place, reply) => {
                 let _ = reply.send(self.join_device(introduction, device, place, now));
@@ -185,6 +190,7 @@ impl Data {
                 }
             }
             Command::Routes(name, routes) => self.switch.set_routes(&name, routes),
+            Command::Answered(table, address) => self.answered(&table, address, now, later),
             Command::Leave(member) => {
                 if self.is(member) {
                     self.remove(member.port);
@@ -218,6 +224,8 @@ impl Data {
         match verdict {
             Verdict::To(to) => self.forward(from, to, header, buffer, now, later),
             Verdict::Flood => self.flood(from, header, buffer, now, later),
+            // Nobody is asked in the table of devices.
+            Verdict::Wait => self.engine.release(buffer),
             Verdict::Drop(reason) => {
                 let skip = if headers { VnetHeader::LEN } else { 0 };
                 let packet = match reason {

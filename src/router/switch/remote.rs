@@ -26,15 +26,6 @@ pub(super) const LOCAL: DomainId = 0;
 /// How many connections may have one name at once.
 pub const CONNECTORS: usize = 16;
 
-/// What was asked for lately, by domain and address.
-pub(super) type Asked = FxHashMap<(DomainId, IpAddr), Nanos>;
-
-/// How many addresses that are; then it begins anew.
-const ASKED: usize = 4096;
-/// How long nobody is told that there is no route, as one may yet be found, and when it is asked again.
-const PENDING: Nanos = 5_000_000_000;
-const AGAIN: Nanos = 10_000_000_000;
-
 /// A remote host that wants in, or another router that this one connected to.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Remote {
@@ -320,21 +311,26 @@ impl Switch {
         let Some(name) = home.filter(|home| home.routes.asks).and_then(|home| home.name.clone()) else {
             return Reason::NoRoute;
         };
-        let since = self.asked.get(&(domain, destination)).map(|asked| now.saturating_sub(*asked));
-        match since {
-            Some(..PENDING) => return Reason::Asked,
-            Some(..AGAIN) => return Reason::NoRoute,
-            _ => {}
-        }
         if !is_host(destination) {
             return Reason::NoRoute;
         }
-        if self.asked.len() >= ASKED {
-            self.asked.clear();
+        let (reason, first) = self.asked.ask(domain, destination, now);
+        if first {
+            self.say(Notice::Ask(name, destination));
         }
-        self.asked.insert((domain, destination), now);
-        self.say(Notice::Ask(name, destination));
-        Reason::Asked
+        reason
+    }
+
+    /// Somebody answered who was asked for an address. The table's number, by which [`Self::table_of`] knows it.
+    pub fn answered(&mut self, table: &TableName, address: IpAddr) -> Option<u32> {
+        let domain = self.domain_of_table(Some(table))?;
+        self.asked.answered(domain, address);
+        Some(domain)
+    }
+
+    /// The number of the table that a port is in.
+    pub fn table_of(&self, port: PortId) -> u32 {
+        self.domain_of(port)
     }
 
     /// One of several connections of a name, for all packets of a flow the same for as long as it is there; when one goes, or comes, only

@@ -26,6 +26,8 @@ pub enum Command {
     Tables(Vec<NamedRoutes>),
     /// Other routes of one table.
     Routes(Option<TableName>, Arc<Routes>),
+    /// Somebody answered who was asked for an address of a table; its routes came before.
+    Answered(TableName, IpAddr),
     /// A peer's connection is gone.
     Leave(Member),
     /// The addresses that the router's device has.

@@ -10,7 +10,8 @@ use std::time::Duration;
 impl Data {
     /// How long until the next timer.
     pub(super) fn due(&self) -> Option<Duration> {
-        let Reverse((at, _)) = self.timers.peek()?;
+        let timer = self.timers.peek().map(|Reverse((at, _))| *at);
+        let at = timer.into_iter().chain(self.held.due()).min()?;
         Some(Duration::from_nanos(at.saturating_sub(self.now())))
     }
 

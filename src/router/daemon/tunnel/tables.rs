@@ -185,8 +185,9 @@ impl Tables {
         let mut state = self.state();
         if state.learn(&table, address, answer) {
             let routes = state.routes(&settings, &table);
-            self.data.send(Command::Routes(Some(name), routes));
+            self.data.send(Command::Routes(Some(name.clone()), routes));
         }
+        self.data.send(Command::Answered(name, address));
     }
 }
 
