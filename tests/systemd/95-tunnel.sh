@@ -108,3 +108,16 @@ printf 'changed\n' >/etc/systemd-netns/one
 check 'with the new one it is in again' eventually inside two ping -qc 1 -W 1 192.168.123.1
 check 'all of it stops' systemctl stop one two systemd-netns-router@branch systemd-netns-router@hub
 check_not 'no secret is left' test -e /run/systemd-netns-router/hub/secrets
+
+# The guide for who comes from gost, copied and pasted. The server's address is this machine's.
+reset_machine
+ip address add 203.0.113.1/32 dev lo
+sleeper app
+guide() { check "from gost: $1" bash -euxo pipefail -c "$(/tests/lib/readme /migrate-from-gost.md "$1")"; }
+guide 'the server'
+guide 'a client of one service'
+check_has 'the service is the host' 'host host-1 at 203.0.113.1' systemd-netns status
+systemctl stop app
+guide 'a client of a whole host'
+check 'the whole host is' eventually sh -c 'systemd-netns status | grep -q "uplink hub at 203.0.113.1:8443"'
+ip address delete 203.0.113.1/32 dev lo
