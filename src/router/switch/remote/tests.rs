@@ -6,6 +6,7 @@ use super::*;
 use crate::router::packet::VnetHeader;
 use crate::router::rule::Chain;
 use crate::router::samples;
+use crate::router::settings::Settings;
 use proptest::prelude::*;
 use std::collections::HashMap;
 
@@ -296,6 +297,35 @@ fn tables_are_swapped_under_who_is_there() {
         (Some("third".parse().unwrap()), routes(&[])),
     ]);
     assert_eq!(switch.domains.len(), 4);
+}
+
+/// `cargo test --release --lib -- --ignored --nocapture exchange_cost` says how long the packets' thread is held up by other routes.
+#[test]
+#[ignore = "measures"]
+fn exchange_cost() {
+    let many = Settings { limits: Limits { peers: 2000, ..Limits::default() }, ..settings() };
+    let mut switch = Switch::new(Arc::new(many));
+    let name: TableName = TABLES[0].parse().unwrap();
+    let table = |first: u32| {
+        let route = |n: u32| {
+            let net = ipnet::Ipv4Net::new_assert((0x0a00_0000 + (n << 8)).into(), 24);
+            (net.into(), Gateway::Host(format!("host-{}", (n + first) % 1000).parse().unwrap()))
+        };
+        Arc::new(Routes::new((0..100_000).map(route)).0)
+    };
+    switch.set_tables(vec![(None, Arc::default()), (Some(name.clone()), table(0))]);
+    for n in 0..1000 {
+        switch.join(host(&format!("host-{n}"), Some(TABLES[0]), &[]), 0).unwrap();
+    }
+    let exchange = |first: u32| {
+        let (table, name) = (table(first), Some(name.clone()));
+        let began = std::time::Instant::now();
+        switch.set_routes(&name, table);
+        began.elapsed()
+    };
+    let mut times: Vec<_> = (1..50).map(exchange).collect();
+    times.sort_unstable();
+    println!("100,000 routes and 1,000 hosts exchanged in {:?}, at most {:?}", times[25], times[48]);
 }
 
 proptest! {
