@@ -8,7 +8,7 @@ use super::tls::{certificate, issuer};
 use crate::common::{eventually, sh};
 use crate::router::peer::{echo, is_reply};
 use crate::router::traffic::transfer;
-use crate::router::world::{answers, namespace, ping, world};
+use crate::router::world::{answers, namespace, ping, program, world};
 use nix::sys::signal::Signal;
 
 /// The router of host 1 or 2, whose entry holds for so many seconds, with more of what stands in its file.
@@ -68,6 +68,12 @@ fn a_service_is_found_at_whichever_router_has_it() {
         let told = two.statistics();
         assert_eq!(told["tunnels"]["registry"]["reached"], true, "{told:#}");
         assert_eq!(told["tunnels"]["registry"]["routers"]["branch-1"]["at"], "10.255.0.2:8443", "{told:#}");
+        let status = sh(&format!("ip netns exec h2 {} --root /run/root status", program()));
+        for part in
+            ["registry: reached for", "router branch-1 at 10.255.0.2:8443 holds 2 hosts and addresses", "round trip"]
+        {
+            assert!(status.contains(part), "no `{part}` in: {status}");
+        }
     });
 }
 
