@@ -120,7 +120,8 @@ pub(super) async fn accept(listener: TcpListener, gate: Arc<Gate>) {
     };
     loop {
         let (stream, from) = match listener.accept().await {
-            Ok(accepted) => accepted,
+            // A socket for both families tells an address of IPv4 as one of IPv6.
+            Ok((stream, from)) => (stream, SocketAddr::new(from.ip().to_canonical(), from.port())),
             Err(e) => {
                 log::warn!("let a host in: {e}");
                 tokio::time::sleep(PAUSE).await;
