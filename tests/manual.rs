@@ -235,7 +235,11 @@ fn the_files_of_guides_are_right() {
     assert!(count > 1);
     let output = Command::new(BINARY).arg("--root").arg(&root).arg("check").output().unwrap();
     let said = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success() && !said.contains("warning"), "{said}");
+    // gost lets in anybody, and so does what takes its place until it is told otherwise; the guide says so.
+    let known = ["whoever reaches the socket may have any address", "whoever can connect may be any host"];
+    let warns = |line: &&str| line.matches("warning: ").count() > 1 && !known.iter().any(|known| line.contains(known));
+    assert!(output.status.success() && said.lines().find(warns).is_none(), "{said}");
+    assert!(known.iter().all(|known| said.contains(known)), "{said}");
 }
 
 #[test]

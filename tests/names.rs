@@ -10,7 +10,7 @@ use std::process::{Command, Output};
 
 const BINARY: &str = env!("CARGO_BIN_EXE_systemd-netns");
 const RESOLV: &str = "/run/systemd-netns/web/etc/resolv.conf";
-const HEADER: &str = "# Written by systemd-netns from the namespace's interfaces file and its leases.\n";
+const HEADER: &str = "# Written by systemd-netns from the namespace's files and its leases.\n";
 
 /// A world with two NICs, and `/etc` to write to.
 fn world(test: impl FnOnce() + Send) {

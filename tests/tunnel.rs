@@ -15,9 +15,11 @@ mod router {
 mod tunnel {
     pub mod hosts;
     pub mod raw;
+    pub mod redis;
 
     mod faults;
     mod federation;
+    mod fleet;
     mod gost;
     mod refusals;
     mod sources;

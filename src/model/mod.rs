@@ -36,7 +36,7 @@ pub use link::{BridgeVlan, Kind, Link, VlanProtocol};
 pub use link_option::{BOND_PORT, BRIDGE_PORT, Change, LinkOption, PortOf, Shape};
 pub use mac::MacAddr;
 pub use name::{LinkName, NameError, Netns, NetnsName, Place, RouterName};
-pub use remote::{ClientSettings, ClientTls, HostName, NotAName, ServerAddress};
+pub use remote::{ClientSettings, ClientTls, HostName, NotAName, NotAServer, ServerAddress};
 pub use resolv::{Domain, MAX_SERVERS, NameServer, NotForResolv, Resolv, ResolvWord};
 pub use route::{Route, RouteKind, TABLE_MAIN};
 pub use rule::{Rule, RuleAction};

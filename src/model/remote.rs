@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 use std::fmt;
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv6Addr};
 use std::path::PathBuf;
 use std::str::FromStr;
 use uuid::Uuid;
@@ -111,5 +111,38 @@ impl fmt::Display for ServerAddress {
             return write!(f, "[{}]:{}", self.host, self.port);
         }
         write!(f, "{}:{}", self.host, self.port)
+    }
+}
+
+/// Why a text is no name or address with a port.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct NotAServer;
+
+impl fmt::Display for NotAServer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("it is no host and port")
+    }
+}
+
+impl std::error::Error for NotAServer {}
+
+impl FromStr for ServerAddress {
+    type Err = NotAServer;
+
+    /// `HOST:PORT`, an IPv6 address in brackets.
+    fn from_str(text: &str) -> Result<Self, NotAServer> {
+        let (host, port) = text.rsplit_once(':').ok_or(NotAServer)?;
+        let port = port.parse::<u16>().ok().filter(|port| *port > 0).ok_or(NotAServer)?;
+        let host = match host.strip_prefix('[') {
+            Some(rest) => {
+                let address = rest.strip_suffix(']').and_then(|rest| rest.parse::<Ipv6Addr>().ok());
+                address.ok_or(NotAServer)?.to_string()
+            }
+            None => host.to_owned(),
+        };
+        let plain = |b: u8| b.is_ascii_alphanumeric() || b"._-".contains(&b);
+        let is_v6 = host.parse::<Ipv6Addr>().is_ok();
+        let fits = is_v6 || (1..=253).contains(&host.len()) && host.bytes().all(plain);
+        if fits { Ok(Self { host, port }) } else { Err(NotAServer) }
     }
 }

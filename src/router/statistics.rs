@@ -28,12 +28,12 @@ pub fn json(device: LinkName, status: &Status, tunnels: &Told) -> String {
         "device": counted(&status.device),
         "firewall": { "out": chain(out), "in": chain(to) },
         "tunnels": tunnels,
-        "peers": status.peers.iter().map(|peer| one(peer, status.now)).collect::<Vec<_>>(),
+        "peers": status.peers.iter().map(|peer| one(peer, status.now, tunnels)).collect::<Vec<_>>(),
     });
     format!("{whole:#}\n")
 }
 
-fn one(peer: &PeerStatus, now: super::Nanos) -> Value {
+fn one(peer: &PeerStatus, now: super::Nanos, tunnels: &Told) -> Value {
     let first = peer.addresses.iter().find(|address| address.is_ipv4()).or(peer.addresses.first());
     let theirs = PeerStatistics::new(first.copied());
     let who = peer.identity.credentials;
@@ -49,6 +49,8 @@ fn one(peer: &PeerStatus, now: super::Nanos) -> Value {
         "netns": peer.identity.netns,
         "remote": peer.identity.remote,
         "transport": peer.transport,
+        // In microseconds.
+        "round_trip": tunnels.round_trips.get(&peer.port).map(|time| time.as_micros() as u64),
         "since": now.saturating_sub(peer.since) / 1_000_000_000,
         "tx": counters.in_bytes.get(),
         "rx": counters.out_bytes.get(),
@@ -73,16 +75,7 @@ fn counted(counters: &Counters) -> Value {
 /// Prometheus' text format, version 0.0.4.
 pub fn prometheus(device: LinkName, status: &Status, tunnels: &Told) -> String {
     let mut text = String::new();
-    let labels = |peer: Option<&PeerStatus>| match peer {
-        None => format!("router=\"{device}\",peer=\"device\",address=\"\",netns=\"\""),
-        Some(peer) => {
-            let address = peer.addresses.first().map(ToString::to_string).unwrap_or_default();
-            let netns = escaped(peer.identity.netns.first().map(|name| name.as_str()).unwrap_or_default());
-            let far = peer.identity.remote.as_ref();
-            let far = far.map(|far| format!(",host=\"{}\"", escaped(&far.host))).unwrap_or_default();
-            format!("router=\"{device}\",peer=\"{}\",address=\"{address}\",netns=\"{netns}\"{far}", peer.port)
-        }
-    };
+    let labels = |peer| labels(device, peer);
     let ports: Vec<(String, &Counters)> = std::iter::once((labels(None), &*status.device))
         .chain(status.peers.iter().map(|peer| (labels(Some(peer)), &*peer.counters)))
         .collect();
@@ -116,15 +109,43 @@ pub fn prometheus(device: LinkName, status: &Status, tunnels: &Told) -> String {
     }
     let _ = writeln!(text, "# HELP netns_router_peers Peers that are in.\n# TYPE netns_router_peers gauge");
     let _ = writeln!(text, "netns_router_peers{{router=\"{device}\"}} {}", status.peers.len());
-    family(&mut text, "refused_hosts", "Hosts that were refused.");
+    of_tunnels(&mut text, device, status, tunnels);
+    text
+}
+
+/// What tells a port, or a peer, from the others.
+fn labels(device: LinkName, peer: Option<&PeerStatus>) -> String {
+    let Some(peer) = peer else { return format!("router=\"{device}\",peer=\"device\",address=\"\",netns=\"\"") };
+    let address = peer.addresses.first().map(ToString::to_string).unwrap_or_default();
+    let netns = escaped(peer.identity.netns.first().map(|name| name.as_str()).unwrap_or_default());
+    let far = peer.identity.remote.as_ref();
+    let far = far.map(|far| format!(",host=\"{}\"", escaped(&far.host))).unwrap_or_default();
+    format!("router=\"{device}\",peer=\"{}\",address=\"{address}\",netns=\"{netns}\"{far}", peer.port)
+}
+
+fn of_tunnels(text: &mut String, device: LinkName, status: &Status, tunnels: &Told) {
+    family(text, "refused_hosts", "Hosts that were refused.");
     let _ = writeln!(text, "netns_router_refused_hosts_total{{router=\"{device}\"}} {}", tunnels.refusals);
+    let name = "netns_router_round_trip_seconds";
+    let help = "How long it takes to a host elsewhere and back.";
+    let _ = writeln!(text, "# HELP {name} {help}\n# TYPE {name} gauge");
+    for peer in &status.peers {
+        if let Some(time) = tunnels.round_trips.get(&peer.port) {
+            let _ = writeln!(text, "{name}{{{}}} {}", labels(device, Some(peer)), time.as_secs_f64());
+        }
+    }
     let help = "Whether an uplink is connected.";
     let _ = writeln!(text, "# HELP netns_router_uplink_connected {help}\n# TYPE netns_router_uplink_connected gauge");
     for (name, uplink) in &tunnels.uplinks {
         let labels = format!("router=\"{device}\",uplink=\"{}\"", escaped(name));
         let _ = writeln!(text, "netns_router_uplink_connected{{{labels}}} {}", u8::from(uplink.connected));
     }
-    text
+    if let Some(registry) = &tunnels.registry {
+        let help = "Whether the register of the fleet is reached.";
+        let _ =
+            writeln!(text, "# HELP netns_router_registry_reached {help}\n# TYPE netns_router_registry_reached gauge");
+        let _ = writeln!(text, "netns_router_registry_reached{{router=\"{device}\"}} {}", u8::from(registry.reached));
+    }
 }
 
 fn family(text: &mut String, name: &str, help: &str) {

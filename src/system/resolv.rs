@@ -20,7 +20,7 @@ use std::io::{ErrorKind, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 
-const HEADER: &str = "# Written by systemd-netns from the namespace's interfaces file and its leases.\n";
+const HEADER: &str = "# Written by systemd-netns from the namespace's files and its leases.\n";
 
 /// Who said what.
 #[derive(Debug, Default, Serialize, Deserialize)]

@@ -61,7 +61,7 @@ fn prometheus_is_told_the_same() {
         router.wait_for_lost("192.168.0.9", "denied-out", 1);
         let text = ask(STATISTICS, "GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n");
         let samples = samples(&text);
-        for (kind, lines) in [("counter", 7), ("gauge", 2)] {
+        for (kind, lines) in [("counter", 7), ("gauge", 3)] {
             assert_eq!(text.matches(&format!(" {kind}\n")).count(), lines, "{text}");
         }
         let nine = router.peer("192.168.0.9").unwrap();

@@ -17,7 +17,7 @@ END
 echo '# hosts of app' >/etc/netns/app/hosts
 lan_dnsmasq --log-queries --address=/inside.example.org/192.0.2.99
 cp -a /etc/resolv.conf /etc/hosts /run/
-header="# Written by systemd-netns from the namespace's interfaces file and its leases."
+header="# Written by systemd-netns from the namespace's files and its leases."
 
 seen() { cat "/proc/$(main_pid app)/root/etc/$1"; }
 in_view() { nsenter --mount --net --target "$(main_pid app)" "$@"; }

@@ -62,6 +62,8 @@ User = first
 PasswordFile = /etc/systemd-netns/one
 Address = 192.168.123.1/24
 Route = 192.168.124.0/24
+DNS = 192.168.124.53
+Domains = office.example.org
 END
 write /etc/netns/two/network/tuntap <<'END'
 [Tuntap]
@@ -84,8 +86,12 @@ check 'a service of a router with an uplink starts' systemctl start two
 inside() { ip netns exec "$@"; }
 check 'the second reaches the first' eventually inside two ping -qc 1 -W 1 192.168.123.1
 check 'and the first the second' inside one ping -qc 1 -W 1 192.168.124.2
+names=$(systemd-netns run one -- cat /etc/resolv.conf)
+check_has 'its name servers are those of its file' 'nameserver 192.168.124.53' echo "$names"
+check_has 'and its domains' 'search office.example.org' echo "$names"
 check_has 'status has the hosts' 'host host-1 at 127.0.0.1' systemd-netns status
 check_has 'and the client by its name' 'client second' systemd-netns status
+check_has 'and how far away they are' 'round trip' systemd-netns status
 
 pid=$(main_pid systemd-netns-router@hub)
 kill -9 "$pid"
@@ -102,3 +108,18 @@ printf 'changed\n' >/etc/systemd-netns/one
 check 'with the new one it is in again' eventually inside two ping -qc 1 -W 1 192.168.123.1
 check 'all of it stops' systemctl stop one two systemd-netns-router@branch systemd-netns-router@hub
 check_not 'no secret is left' test -e /run/systemd-netns-router/hub/secrets
+
+# The guide for who comes from gost, copied and pasted. The server's address is this machine's.
+reset_machine
+began=$(date '+%F %T')
+ip address add 203.0.113.1/32 dev lo
+sleeper app
+guide() { check "from gost: $1" bash -euxo pipefail -c "$(/tests/lib/readme /migrate-from-gost.md "$1")"; }
+guide 'the server'
+guide 'a client of one service'
+said() { journalctl --quiet --output cat --unit "systemd-netns-router@$1" --since "$began" | grep "$2"; }
+check 'the service is the host' eventually said hub 'is in: host host-1 at .*203.0.113.1'
+systemctl stop app
+guide 'a client of a whole host'
+check 'the whole host is' eventually said office 'uplink hub is connected to 203.0.113.1:8443'
+ip address delete 203.0.113.1/32 dev lo

@@ -18,7 +18,7 @@ fn branch(number: u8) -> Router {
 }
 
 /// A service at the router of a host.
-fn service(netns: &str, address: u8, host: u8) -> Device {
+pub fn service(netns: &str, address: u8, host: u8) -> Device {
     let base = kind(Protocol::Descriptor, address);
     let settings = DeviceSettings {
         router: Listen::Unix(format!("/run/systemd-netns/router/r{host}.sock").into()),
@@ -60,6 +60,10 @@ fn a_service_is_found_where_it_has_gone_to() {
         // No address is anybody's that is another's already.
         let says = |router: &Router| router.said().matches("announces").count();
         assert!(says(&one) >= 2 && says(&two) >= 1);
+        for (router, name) in [(&server, "host-1"), (&one, "up")] {
+            let micros = router.wait_for(name)["round_trip"].as_u64();
+            assert!(micros.is_some_and(|micros| (1..5_000_000).contains(&micros)), "{name}: {micros:?}");
+        }
         assert_eq!(server.remotes("host-1").len() + server.remotes("host-2").len(), 2);
     });
 }

@@ -37,7 +37,12 @@ pub struct Raw(pub TcpStream);
 impl Raw {
     /// From a host's namespace.
     pub fn connect(netns: &str) -> Self {
-        let stream = within(netns, || TcpStream::connect((SERVER, PORT)).expect("the server listens"));
+        Self::connect_to(netns, SERVER)
+    }
+
+    /// To a router on another host.
+    pub fn connect_to(netns: &str, address: &str) -> Self {
+        let stream = within(netns, || TcpStream::connect((address, PORT)).expect("the server listens"));
         stream.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
         stream.set_write_timeout(Some(Duration::from_secs(20))).unwrap();
         Self(stream)

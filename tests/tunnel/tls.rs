@@ -6,10 +6,10 @@ use crate::router::traffic::transfer;
 use crate::router::world::{ping, world};
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair, date_time_ymd};
 
-type Issuer = CertifiedIssuer<'static, KeyPair>;
+pub type Issuer = CertifiedIssuer<'static, KeyPair>;
 
 /// Who signs.
-fn issuer(file: &str) -> Issuer {
+pub fn issuer(file: &str) -> Issuer {
     let mut params = CertificateParams::new(Vec::<String>::new()).unwrap();
     // Of two with one name either could be meant.
     params.distinguished_name.push(DnType::CommonName, file);
@@ -20,7 +20,7 @@ fn issuer(file: &str) -> Issuer {
 }
 
 /// A certificate with a name, `FILE.pem` and `FILE.key`.
-fn certificate(issuer: &Issuer, file: &str, names: &[&str], expired: bool) {
+pub fn certificate(issuer: &Issuer, file: &str, names: &[&str], expired: bool) {
     let mut params = CertificateParams::new(names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>()).unwrap();
     if expired {
         (params.not_before, params.not_after) = (date_time_ymd(2020, 1, 1), date_time_ymd(2021, 1, 1));

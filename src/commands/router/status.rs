@@ -120,6 +120,9 @@ fn print_peers(out: &mut impl Write, figures: &Value) -> std::io::Result<()> {
             ", for {} s; out {} packets, {} bytes; in {} packets, {} bytes",
             peer["since"], counters["out_packets"], counters["out_bytes"], counters["in_packets"], counters["in_bytes"]
         )?;
+        if let Some(micros) = peer["round_trip"].as_f64() {
+            write!(out, "; round trip {:.3} ms", micros / 1000.0)?;
+        }
         for (reason, count) in counters["dropped"].as_object().into_iter().flatten() {
             write!(out, "; {count} dropped: {reason}")?;
         }
@@ -163,6 +166,16 @@ fn print_tunnels(out: &mut impl Write, tunnels: &Value) -> std::io::Result<()> {
                 text(&uplink["why"])
             )?;
         }
+    }
+    let registry = &tunnels["registry"];
+    if registry["reached"] == true {
+        writeln!(out, "    registry: reached for {} s", registry["since"])?;
+    } else if !registry.is_null() {
+        writeln!(out, "    registry: not reached for {} s: {}", registry["since"], text(&registry["why"]))?;
+    }
+    for (name, router) in registry["routers"].as_object().into_iter().flatten() {
+        let count = &router["holds"];
+        writeln!(out, "    router {name} at {} holds {count} hosts and addresses", text(&router["at"]))?;
     }
     for refused in tunnels["refused"].as_array().into_iter().flatten() {
         writeln!(out, "    refused {} s ago: {}: {}", refused["ago"], text(&refused["at"]), text(&refused["why"]))?;

@@ -5,7 +5,7 @@
 //! | `[Router]` | `Device`, `Mode`, `Listen`, `Statistics`, `Address`, `MTU`, `Forwarding`, `Masquerade`, `Credentials` |
 //! | `[Firewall]` | `Policy`, `PolicyOut`, `PolicyIn`, `Out`, `In` |
 //! | `[Limits]` | `Peers`, `Addresses`, `Queue`, `RateOut`, `RateIn`, `BurstOut`, `BurstIn` |
-//! | `[Tunnel]`, `[Table NAME]`, `[Client NAME]`, `[Uplink NAME]` | as [`tunnel`] says |
+//! | `[Tunnel]`, `[Table NAME]`, `[Client NAME]`, `[Uplink NAME]`, `[Registry]` | as [`tunnel`] says |
 //! | `[Admit NAME]` | one of `User`, `Group`, `Netns`, `Any`; `Address`, and of `[Limits]` all but `Peers` |
 //!
 //! Every section may be left out. The sections `[Admit …]` are asked in the order of the file.
@@ -43,7 +43,8 @@ const SOCKETS: &str = "/run/systemd-netns/router";
 const MTU: u32 = 1500;
 
 const HELP: &str = "a line such as `[Router]` begins a section";
-const SECTIONS: [&str; 8] = ["Router", "Firewall", "Limits", "Admit", "Tunnel", "Table", "Client", "Uplink"];
+const SECTIONS: [&str; 9] =
+    ["Router", "Firewall", "Limits", "Admit", "Tunnel", "Table", "Client", "Uplink", "Registry"];
 const NAMES: [&str; 9] =
     ["Device", "Mode", "Listen", "Statistics", "Address", "MTU", "Forwarding", "Masquerade", "Credentials"];
 
@@ -184,6 +185,7 @@ fn find<'a>(sections: &'a [Section], report: &mut Report) -> Found<'a> {
                 continue;
             }
             "tunnel" if rest.is_empty() => &mut found.tunnel.server,
+            "registry" if rest.is_empty() => &mut found.tunnel.registry,
             "router" if rest.is_empty() => &mut found.router,
             "firewall" if rest.is_empty() => &mut found.firewall,
             "limits" if rest.is_empty() => &mut found.limits,

@@ -2,7 +2,7 @@
 //!
 //! | section | keys |
 //! |---|---|
-//! | `[Tuntap]`, or one section for each device, by its name | `Device`, `Mode`, `Router`, `Protocol`, `Address`, `Gateway`, `Default`, `Route`, `MTU`, `Credentials`; of a router on another host `Host`, `Id`, `Weight`, `CA`, `ServerName`, `Certificate`, `Key`, `User`, `PasswordFile` |
+//! | `[Tuntap]`, or one section for each device, by its name | `Device`, `Mode`, `Router`, `Protocol`, `Address`, `Gateway`, `Default`, `Route`, `MTU`, `DNS`, `Domains`, `Credentials`; of a router on another host `Host`, `Id`, `Weight`, `CA`, `ServerName`, `Certificate`, `Key`, `User`, `PasswordFile` |
 //! | `[Firewall]`, `[Firewall DEVICE]` | `Policy`, `PolicyOut`, `PolicyIn`, `Out`, `In` |
 //!
 //! The link is made by the namespace's own plan, with its addresses and routes; what holds it and passes it to the router is a
@@ -19,8 +19,11 @@ use super::router::value;
 use super::section::Keys;
 use super::value::shown;
 use crate::interfaces::Files;
-use crate::interfaces::diagnostic::{Diagnostic, Source, Span};
-use crate::model::{Desired, DesiredLink, Device, LinkName, Netns, NetnsName, Place, Route, TABLE_MAIN};
+use crate::interfaces::diagnostic::{Diagnostic, Source, Span, Word};
+use crate::model::{
+    Desired, DesiredLink, Device, Domain, LinkName, MAX_SERVERS, NameServer, Netns, NetnsName, Place, Resolv, Route,
+    TABLE_MAIN,
+};
 use crate::router::rule::{Action, Chain, Mistake};
 use crate::router::settings::DeviceSettings;
 use std::collections::BTreeMap;
@@ -28,7 +31,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 const HELP: &str = "a line such as `[Tuntap]` begins a section";
-pub(super) const NAMES: [&str; 19] = [
+pub(super) const NAMES: [&str; 21] = [
     "Device",
     "Mode",
     "Router",
@@ -38,6 +41,8 @@ pub(super) const NAMES: [&str; 19] = [
     "Default",
     "Route",
     "MTU",
+    "DNS",
+    "Domains",
     "Credentials",
     "Host",
     "Id",
@@ -69,6 +74,7 @@ pub(super) struct Around<'a> {
 #[derive(Default)]
 pub(super) struct Tuntap {
     links: Vec<DesiredLink>,
+    resolv: Resolv,
     pub spans: BTreeMap<Place, Span>,
 }
 
@@ -76,6 +82,7 @@ impl Tuntap {
     /// Adds it to what the other files ask for.
     pub fn add_to(self, desired: &mut Desired) {
         desired.links.extend(self.links);
+        desired.resolv.merge(&self.resolv);
     }
 }
 
@@ -101,6 +108,7 @@ pub(super) fn read(file: &File, around: &Around<'_>, report: &mut Report) -> Tun
     for section in devices {
         let Some((device, span)) = device_name(section, report) else { continue };
         let chains = chains(&firewalls, device, report);
+        tuntap.resolv.merge(&names(section, report));
         if let Some(mut link) = link::read(section, device, around, &chains, report) {
             link.place.netns = Netns::Named(around.service.clone());
             tuntap.add(link, section, &span, around, report);
@@ -134,6 +142,25 @@ fn device_name(section: &Section, report: &mut Report) -> Option<(LinkName, Span
         return None;
     }
     Some((link, name.span.clone()))
+}
+
+/// Name servers and search domains, which are the whole namespace's.
+fn names(section: &Section, report: &mut Report) -> Resolv {
+    // Unknown keys are told already.
+    let keys = Keys::new(Some(section), &NAMES, &mut Report::default());
+    let what = |what: &'static str| move |word: &Word| value::is_not(word, what);
+    let (server, domain) = (what("the address of a name server"), what("the name of a domain"));
+    let servers = keys.list("DNS", |word| word.value.parse::<NameServer>().map_err(|_| server(word)), report);
+    let search = keys.list("Domains", |word| word.value.parse::<Domain>().map_err(|_| domain(word)), report);
+    if let Some(first) = servers.get(MAX_SERVERS) {
+        let message = format!("there are {} name servers, of which only {MAX_SERVERS} are asked", servers.len());
+        report.push(Diagnostic::warning(&first.span, message).help("see resolv.conf(5), `nameserver`"));
+    }
+    Resolv {
+        servers: servers.into_iter().map(|server| server.value).collect(),
+        search: search.into_iter().map(|domain| domain.value).collect(),
+        ..Resolv::default()
+    }
 }
 
 /// The chains of a device: its own section, or else that of all.

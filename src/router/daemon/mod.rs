@@ -66,68 +66,106 @@ async fn serve(settings: Settings, run: &Run<'_>) -> Result<()> {
         ready()?;
     }
     until_running(name.as_str()).await;
-    let mut listeners = listen::listeners(&settings)?;
-    let settings = Arc::new(settings);
     let (tell, mut told) = mpsc::channel(MESSAGES);
-    let handle = data::start(Arc::clone(&settings), device, run.way, tell)?;
-    handle.send(Command::Own(own(name.as_str(), &settings)));
-    let connections: Connections = Arc::default();
-    let door = Arc::new(Door::new(handle.clone(), Arc::clone(&connections), Arc::clone(&settings)));
-    for listener in listeners.peers {
-        tokio::spawn(accept::accept(listener, Arc::clone(&door)));
-    }
-    let report = Arc::<Report>::default();
-    for listener in listeners.statistics {
-        tokio::spawn(statistics::serve(listener, handle.clone(), Arc::clone(&report), name));
-    }
-    let mut tunnels = Tunnels::start(&settings, handle.clone(), Arc::clone(&report))?;
+    let mut running = Running::begin(settings, device, run, tell)?;
     let _ = sd_notify::notify(&[sd_notify::NotifyState::Ready]);
     log::info!("the router {name} is ready");
-    let mut settings = settings;
     let mut look = tokio::time::interval(LOOK);
     let mut watchdog = tokio::time::interval(watchdog());
     loop {
         tokio::select! {
             _ = end.recv() => break,
             _ = interrupt.recv() => break,
-            _ = hangup.recv() => if let Some(new) = reload(run, &mut tunnels) {
-                settings = new;
-                handle.send(Command::Reload(Arc::clone(&settings)));
-                handle.send(Command::Own(own(name.as_str(), &settings)));
-                door.reload(Arc::clone(&settings));
-            },
-            _ = look.tick() => {
-                handle.send(Command::Own(own(name.as_str(), &settings)));
-                if let Some(file) = listeners.files.gone() {
-                    bail!("{} is gone, where peers connect: it is made anew", file.display());
-                }
-            }
-            _ = watchdog.tick() => if is_alive(&handle).await {
+            _ = hangup.recv() => running.reload(run),
+            _ = look.tick() => running.look()?,
+            _ = watchdog.tick() => if is_alive(&running.data).await {
                 let _ = sd_notify::notify(&[sd_notify::NotifyState::Watchdog]);
             },
-            message = told.recv() => match message {
-                Some(Told::Notice(text)) => log::info!("{text}"),
-                Some(Told::Ask(table, address)) => tunnels.ask(table, address),
-                Some(Told::Gone(member, why)) => {
-                    log::info!("peer {} is gone: {why}", member.port.0);
-                    if let Ok(mut connections) = connections.lock() {
-                        // Dropped, it closes the connection.
-                        connections.remove(&member.number);
-                    }
-                }
-                Some(Told::Ended(why)) => bail!("{why}"),
-                None => bail!("the packets' thread ended"),
-            },
+            message = told.recv() => running.hear(message)?,
         }
     }
     let _ = sd_notify::notify(&[sd_notify::NotifyState::Stopping]);
-    handle.send(Command::Stop);
+    running.tunnels.leave().await;
+    running.data.send(Command::Stop);
     while let Some(message) = told.recv().await {
         if matches!(message, Told::Ended(_)) {
             break;
         }
     }
     Ok(())
+}
+
+/// A router that runs.
+struct Running {
+    settings: Arc<Settings>,
+    data: Handle,
+    door: Arc<Door>,
+    connections: Connections,
+    tunnels: Tunnels,
+    /// The sockets where peers connect.
+    sockets: listen::Files,
+}
+
+impl Running {
+    /// Starts the packets' thread, and all that lets peers in.
+    fn begin(settings: Settings, device: Device, run: &Run<'_>, tell: mpsc::Sender<Told>) -> Result<Self> {
+        let listeners = listen::listeners(&settings)?;
+        let settings = Arc::new(settings);
+        let data = data::start(Arc::clone(&settings), device, run.way, tell)?;
+        let connections = Connections::default();
+        let door = Arc::new(Door::new(data.clone(), Arc::clone(&connections), Arc::clone(&settings)));
+        for listener in listeners.peers {
+            tokio::spawn(accept::accept(listener, Arc::clone(&door)));
+        }
+        let report = Arc::<Report>::default();
+        for listener in listeners.statistics {
+            tokio::spawn(statistics::serve(listener, data.clone(), Arc::clone(&report), settings.device));
+        }
+        let tunnels = Tunnels::start(&settings, data.clone(), report)?;
+        let running = Self { settings, data, door, connections, tunnels, sockets: listeners.files };
+        running.own();
+        Ok(running)
+    }
+
+    /// Tells the packets' thread the device's addresses.
+    fn own(&self) {
+        self.data.send(Command::Own(own(self.settings.device.as_str(), &self.settings)));
+    }
+
+    fn reload(&mut self, run: &Run<'_>) {
+        let Some(settings) = reload(run, &mut self.tunnels) else { return };
+        self.settings = settings;
+        self.data.send(Command::Reload(Arc::clone(&self.settings)));
+        self.own();
+        self.door.reload(Arc::clone(&self.settings));
+    }
+
+    /// Looks at what may change by itself.
+    fn look(&mut self) -> Result<()> {
+        self.own();
+        match self.sockets.gone() {
+            Some(file) => bail!("{} is gone, where peers connect: it is made anew", file.display()),
+            None => Ok(()),
+        }
+    }
+
+    /// Acts on what the packets' thread told.
+    fn hear(&mut self, message: Option<Told>) -> Result<()> {
+        match message {
+            Some(Told::Notice(text)) => log::info!("{text}"),
+            Some(Told::Ask(table, address)) => self.tunnels.ask(table, address),
+            Some(Told::Gone(member, why)) => {
+                log::info!("peer {} is gone: {why}", member.port.0);
+                if let Ok(mut connections) = self.connections.lock() {
+                    // Dropped, it closes the connection.
+                    connections.remove(&member.number);
+                }
+            }
+            Some(Told::Ended(why)) => bail!("{why}"),
+            None => bail!("the packets' thread ended"),
+        }
+        Ok(())
+    }
 }
 
 /// Waits until the device sends what the host gives it: the kernel looks a little later whether somebody has a device that was up

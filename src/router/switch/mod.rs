@@ -12,6 +12,7 @@
 //! Must not know: descriptors, sockets, the clock.
 
 mod admission;
+mod asked;
 mod bucket;
 mod claims;
 mod counters;
@@ -57,6 +58,8 @@ pub enum Verdict {
     To(PortId),
     /// It goes to every port but the one it came from ([`Switch::may_flood`] asks for each).
     Flood,
+    /// Its route is being asked for: it may wait for [an answer](Switch::answered), and was not counted yet.
+    Wait,
     /// It goes nowhere, and was counted.
     Drop(Reason),
 }
@@ -92,7 +95,7 @@ pub struct Switch {
     chain_in: ChainState,
     notices: VecDeque<Notice>,
     /// What was asked for, and when.
-    asked: remote::Asked,
+    asked: asked::Asked,
 }
 
 impl Switch {
@@ -110,7 +113,7 @@ impl Switch {
             chain_out: ChainState::new(&settings.chain_out),
             chain_in: ChainState::new(&settings.chain_in),
             notices: VecDeque::new(),
-            asked: remote::Asked::default(),
+            asked: asked::Asked::default(),
             settings,
         }
     }
@@ -252,13 +255,17 @@ impl Switch {
             Mode::Tun => self.packet(from, header, bytes, now),
             Mode::Tap => self.frame(from, header, bytes, now),
         };
-        let (verdict, count) = decided.unwrap_or_else(|(reason, count)| (Verdict::Drop(reason), count));
+        let (verdict, count) = decided.unwrap_or_else(|(reason, count)| match reason {
+            Reason::Asked => (Verdict::Wait, count),
+            reason => (Verdict::Drop(reason), count),
+        });
         match verdict {
             Verdict::To(to) => {
                 self.count_out(from, bytes.len(), count);
                 self.count_in(to, bytes.len(), count);
             }
             Verdict::Flood => self.count_out(from, bytes.len(), count),
+            Verdict::Wait => {}
             Verdict::Drop(reason) => self.failed(from, reason, count),
         }
         verdict

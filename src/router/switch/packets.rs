@@ -41,7 +41,7 @@ impl Switch {
         if remote && to != DEVICE && packet.ttl() <= 1 {
             return Err(Reason::Expired);
         }
-        if to == from {
+        if to == from || remote && self.are_routers(domain, from, to) {
             return Err(Reason::Returned);
         }
         self.filter(from, to, packet, now)?;

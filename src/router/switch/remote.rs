@@ -12,7 +12,7 @@ use super::claims::is_host;
 use super::{DEVICE, Introduction, Notice, PortId, Reason, Refusal, Switch};
 use crate::router::settings::Limits;
 use ipnet::IpNet;
-use rustc_hash::{FxHashMap, FxHasher};
+use rustc_hash::{FxHashMap, FxHashSet, FxHasher};
 use std::hash::{Hash, Hasher};
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -25,15 +25,6 @@ pub(super) const LOCAL: DomainId = 0;
 
 /// How many connections may have one name at once.
 pub const CONNECTORS: usize = 16;
-
-/// What was asked for lately, by domain and address.
-pub(super) type Asked = FxHashMap<(DomainId, IpAddr), Nanos>;
-
-/// How many addresses that are; then it begins anew.
-const ASKED: usize = 4096;
-/// How long nobody is told that there is no route, as one may yet be found, and when it is asked again.
-const PENDING: Nanos = 5_000_000_000;
-const AGAIN: Nanos = 10_000_000_000;
 
 /// A remote host that wants in, or another router that this one connected to.
 #[derive(Debug, Clone, PartialEq)]
@@ -67,6 +58,8 @@ pub(super) struct Domain {
     ports: Vec<Vec<PortId>>,
     /// Every gateway that is connected, also those that no route names.
     connected: Vec<(Gateway, PortId)>,
+    /// Those of them that are routers of the fleet.
+    routers: FxHashSet<PortId>,
 }
 
 impl Domain {
@@ -80,30 +73,41 @@ impl Domain {
         }
         let numbers: FxHashMap<&Gateway, usize> =
             self.routes.gateways().iter().enumerate().map(|(number, gateway)| (gateway, number)).collect();
+        self.routers.clear();
         for (gateway, port) in &self.connected {
             if let Some(number) = numbers.get(gateway) {
                 self.ports[*number].push(*port);
+            }
+            let router = gateway.also().and_then(|router| numbers.get(&router));
+            if let Some(number) = router {
+                self.ports[*number].push(*port);
+            }
+            if router.is_some() || matches!(gateway, Gateway::Router(_)) {
+                self.routers.insert(*port);
             }
         }
     }
 
     fn add(&mut self, gateway: &Gateway, port: PortId) {
         self.connected.push((gateway.clone(), port));
-        if let Some(number) = self.number(gateway) {
-            self.ports[number].push(port);
+        let mut is_router = matches!(gateway, Gateway::Router(_));
+        for (to, ports) in
+            self.routes.gateways().iter().zip(&mut self.ports).filter(|(to, _)| to.is_reached_by(gateway))
+        {
+            ports.push(port);
+            is_router |= matches!(to, Gateway::Router(_));
+        }
+        if is_router {
+            self.routers.insert(port);
         }
     }
 
     fn remove(&mut self, port: PortId) {
         let Some(at) = self.connected.iter().position(|(_, other)| *other == port) else { return };
         let (gateway, _) = self.connected.swap_remove(at);
-        if let Some(number) = self.number(&gateway) {
-            self.ports[number].retain(|other| *other != port);
-        }
-    }
-
-    fn number(&self, gateway: &Gateway) -> Option<usize> {
-        self.routes.gateways().iter().position(|other| other == gateway)
+        let to = self.routes.gateways().iter().zip(&mut self.ports).filter(|(to, _)| to.is_reached_by(&gateway));
+        to.for_each(|(_, ports)| ports.retain(|other| *other != port));
+        self.routers.remove(&port);
     }
 
     fn connectors(&self, gateway: &Gateway) -> impl Iterator<Item = PortId> {
@@ -218,7 +222,7 @@ impl Switch {
 
     /// Whether an address is to be registered for a host; not where a route leads to it already.
     fn may_announce(&self, port: PortId, domain: DomainId, gateway: &Gateway, address: IpAddr) -> Result<bool, Reason> {
-        if self.route_of(domain, address).is_some_and(|routed| routed == gateway) {
+        if self.route_of(domain, address).is_some_and(|routed| routed.is_reached_by(gateway)) {
             return Ok(false);
         }
         let Some(peer) = self.peer(port) else { return Ok(false) };
@@ -268,6 +272,18 @@ impl Switch {
         self.domains.get(domain as usize)?.routes.gateway(address)
     }
 
+    /// Whether a route for an address leads to a remote host.
+    fn leads_to(&self, domain: DomainId, address: IpAddr, port: PortId) -> bool {
+        let to = self.route_of(domain, address).zip(self.gateway_of(port));
+        to.is_some_and(|(to, gateway)| to.is_reached_by(gateway))
+    }
+
+    /// Whether both ports are routers of the fleet, which speak to each other themselves.
+    pub(super) fn are_routers(&self, domain: DomainId, one: PortId, other: PortId) -> bool {
+        let routers = self.domains.get(domain as usize).map(|domain| &domain.routers);
+        routers.is_some_and(|routers| routers.contains(&one) && routers.contains(&other))
+    }
+
     /// The domain of a port.
     pub(super) fn domain_of(&self, port: PortId) -> DomainId {
         self.peer(port).map_or(LOCAL, |peer| peer.domain)
@@ -295,21 +311,26 @@ impl Switch {
         let Some(name) = home.filter(|home| home.routes.asks).and_then(|home| home.name.clone()) else {
             return Reason::NoRoute;
         };
-        let since = self.asked.get(&(domain, destination)).map(|asked| now.saturating_sub(*asked));
-        match since {
-            Some(..PENDING) => return Reason::Asked,
-            Some(..AGAIN) => return Reason::NoRoute,
-            _ => {}
-        }
         if !is_host(destination) {
             return Reason::NoRoute;
         }
-        if self.asked.len() >= ASKED {
-            self.asked.clear();
+        let (reason, first) = self.asked.ask(domain, destination, now);
+        if first {
+            self.say(Notice::Ask(name, destination));
         }
-        self.asked.insert((domain, destination), now);
-        self.say(Notice::Ask(name, destination));
-        Reason::Asked
+        reason
+    }
+
+    /// Somebody answered who was asked for an address. The table's number, by which [`Self::table_of`] knows it.
+    pub fn answered(&mut self, table: &TableName, address: IpAddr) -> Option<u32> {
+        let domain = self.domain_of_table(Some(table))?;
+        self.asked.answered(domain, address);
+        Some(domain)
+    }
+
+    /// The number of the table that a port is in.
+    pub fn table_of(&self, port: PortId) -> u32 {
+        self.domain_of(port)
     }
 
     /// One of several connections of a name, for all packets of a flow the same for as long as it is there; when one goes, or comes, only
@@ -346,7 +367,7 @@ impl Switch {
             Some(_) => Reason::Taken,
             None if !is_host(source) => return Err(Reason::Source),
             None if domain == LOCAL && self.own.contains(&source) => Reason::Forbidden,
-            None if self.route_of(domain, source) == self.gateway_of(port) => return Ok(()),
+            None if self.leads_to(domain, source, port) => return Ok(()),
             None => Reason::Spoofed,
         };
         if self.peer_mut(port).is_some_and(|peer| peer.is_first_refusal(source)) {

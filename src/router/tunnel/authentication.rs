@@ -132,7 +132,7 @@ mod tests {
             ingress: ingress.iter().map(|(host, table)| (host.parse().unwrap(), table.parse().unwrap())).collect(),
             mtu: 1420,
         };
-        Tunnels { server: Some(server), tables: [ONE, TWO, "rest"].map(table).into(), clients, uplinks: Vec::new() }
+        Tunnels { server: Some(server), tables: [ONE, TWO, "rest"].map(table).into(), clients, ..Tunnels::default() }
     }
 
     fn client(user: Option<&str>, certificate: Option<&str>, hosts: &[&str], tables: &[&str]) -> Client {

@@ -15,6 +15,7 @@
 //! | [`settings`] | what server, tables, clients and uplinks are told: values | `name` |
 //! | [`table`] | routes by the longest prefix, and their text | `name` |
 //! | [`authentication`] | who may be which host in which table | `handshake`, `settings` |
+//! | [`registry`] | which router of a fleet holds what | `name` |
 //!
 //! None of them has I/O or a clock. What carries them out is in [`daemon`](super::daemon): `remote` lets hosts in, `uplink` is a host
 //! itself, `tls` is what both trust. The deciding core ([`switch`](super::switch)) knows a remote host as a peer like any other, whose
@@ -23,6 +24,7 @@
 pub mod authentication;
 pub mod handshake;
 pub mod name;
+pub mod registry;
 pub mod settings;
 pub mod table;
 pub mod wire;

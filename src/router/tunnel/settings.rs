@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
+use uuid::Uuid;
 
 /// The size of the largest packet where nothing else is said, in bytes: that of gost's TUN devices.
 pub const MTU: u32 = 1420;
@@ -24,6 +25,9 @@ pub struct Tunnels {
     pub clients: Vec<Client>,
     /// Other routers that this one connects to.
     pub uplinks: Vec<Uplink>,
+    /// Where the routers of a fleet find one another.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub registry: Option<Registry>,
 }
 
 impl Tunnels {
@@ -36,15 +40,16 @@ impl Tunnels {
     pub fn secrets(&self) -> Vec<&Path> {
         let server = self.server.iter().filter_map(|server| Some(&server.tls.as_ref()?.key));
         let clients = self.clients.iter().filter_map(|client| Some(&client.user.as_ref()?.1));
-        let own = self.uplinks.iter().filter_map(|uplink| Some(&uplink.client.user.as_ref()?.1));
-        let keys = self.uplinks.iter().filter_map(|uplink| Some(&uplink.client.tls.as_ref()?.identity.as_ref()?.1));
+        let to = || self.uplinks.iter().map(|uplink| &uplink.client).chain(self.registry.iter().map(|r| &r.client));
+        let own = to().filter_map(|client| Some(&client.user.as_ref()?.1));
+        let keys = to().filter_map(|client| Some(&client.tls.as_ref()?.identity.as_ref()?.1));
         let tokens = self.tables.iter().filter_map(|table| table.plugin.as_ref()?.token.as_ref());
         server.chain(clients).chain(own).chain(keys).chain(tokens).map(PathBuf::as_path).collect()
     }
 
     /// Whether there is anything to do.
     pub fn is_empty(&self) -> bool {
-        self.server.is_none() && self.uplinks.is_empty()
+        self.server.is_none() && self.uplinks.is_empty() && self.registry.is_none()
     }
 }
 
@@ -160,4 +165,33 @@ pub struct Uplink {
     pub routes: Vec<IpNet>,
     /// Whether the addresses of local peers are announced there, too.
     pub announce: bool,
+}
+
+/// Where the routers of a fleet find one another, and the hosts that they hold.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Registry {
+    /// The server of Redis.
+    pub redis: String,
+    /// What the keys there begin with.
+    pub prefix: String,
+    /// Where others reach this router; without it, it finds and is not found.
+    pub at: Option<ServerAddress>,
+    /// How often it is written and read, in seconds.
+    pub period: u32,
+    /// How long what was written holds, in seconds.
+    pub expiry: u32,
+    /// What is said to other routers, whose addresses are found out; its host is this router's name. The name that their certificates
+    /// must have is that of the address where there is none.
+    pub client: ClientSettings,
+}
+
+impl Registry {
+    /// What is said to the router at an address, for a table by its id.
+    pub fn client_at(&self, server: &ServerAddress, id: Option<Uuid>) -> ClientSettings {
+        let mut client = ClientSettings { server: server.clone(), id, ..self.client.clone() };
+        if let Some(tls) = client.tls.as_mut().filter(|tls| tls.name.is_empty()) {
+            tls.name.clone_from(&server.host);
+        }
+        client
+    }
 }

@@ -23,6 +23,23 @@ pub enum Gateway {
     Host(HostName),
     /// To the router that this one connects to, by the uplink of that name.
     Uplink(HostName),
+    /// To the router of that name, of the fleet that this one is in.
+    Router(HostName),
+}
+
+impl Gateway {
+    /// What a connection of this gateway leads to beside it: a router of the fleet that connects to this one is a host here.
+    pub fn also(&self) -> Option<Self> {
+        if let Self::Host(name) = self { Some(Self::Router(name.clone())) } else { None }
+    }
+
+    /// Whether what goes here may go by a connection of another gateway, and what comes by that may be from here.
+    pub fn is_reached_by(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Router(name), Self::Host(other)) => name == other,
+            _ => self == other,
+        }
+    }
 }
 
 impl fmt::Display for Gateway {
@@ -31,6 +48,7 @@ impl fmt::Display for Gateway {
             Self::Device => f.write_str("the device"),
             Self::Host(name) => name.fmt(f),
             Self::Uplink(name) => write!(f, "uplink {name}"),
+            Self::Router(name) => write!(f, "router {name}"),
         }
     }
 }

@@ -114,19 +114,6 @@ fn id(word: &Word) -> Result<Uuid, Diagnostic> {
 
 /// `HOST:PORT`, an IPv6 address in brackets.
 pub(in crate::config) fn server_address(word: &Word) -> Result<ServerAddress, Diagnostic> {
-    let wrong =
-        || value::is_not(word, "a host and a port").help("such as router.example.org:8443 or [2001:db8::1]:8443");
-    let (host, port) = word.value.rsplit_once(':').ok_or_else(wrong)?;
-    let port = port.parse::<u16>().ok().filter(|port| *port > 0).ok_or_else(wrong)?;
-    let host = match host.strip_prefix('[') {
-        Some(rest) => {
-            let address = rest.strip_suffix(']').and_then(|rest| rest.parse::<std::net::Ipv6Addr>().ok());
-            address.ok_or_else(wrong)?.to_string()
-        }
-        None => host.to_owned(),
-    };
-    let plain = |b: u8| b.is_ascii_alphanumeric() || b"._-".contains(&b);
-    let is_v6 = host.parse::<std::net::Ipv6Addr>().is_ok();
-    let fits = is_v6 || (1..=253).contains(&host.len()) && host.bytes().all(plain);
-    if fits { Ok(ServerAddress { host, port }) } else { Err(wrong()) }
+    let help = "such as router.example.org:8443 or [2001:db8::1]:8443";
+    word.value.parse().map_err(|_| value::is_not(word, "a host and a port").help(help))
 }

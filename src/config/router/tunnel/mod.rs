@@ -1,6 +1,7 @@
-//! `[Tunnel]`, `[Table NAME]`, `[Client NAME]` and `[Uplink NAME]`: networks on other hosts, read to [`Tunnels`].
+//! `[Tunnel]`, `[Table NAME]`, `[Client NAME]`, `[Uplink NAME]` and `[Registry]`: networks on other hosts, read to [`Tunnels`].
 
 pub(in crate::config) mod client;
+mod registry;
 mod server;
 mod table;
 
@@ -24,12 +25,13 @@ pub(super) struct Found<'a> {
     pub tables: Vec<&'a Section>,
     pub clients: Vec<&'a Section>,
     pub uplinks: Vec<&'a Section>,
+    pub registry: Option<&'a Section>,
 }
 
 impl Found<'_> {
     fn all(&self) -> impl Iterator<Item = &Section> {
         let lists = [&self.tables, &self.clients, &self.uplinks];
-        self.server.into_iter().chain(lists.into_iter().flatten().copied())
+        self.server.into_iter().chain(lists.into_iter().flatten().copied()).chain(self.registry)
     }
 }
 
@@ -45,6 +47,7 @@ pub(super) fn read(found: &Found<'_>, mode: Mode, base: Limits, report: &mut Rep
     let clients: Vec<Client> =
         found.clients.iter().filter_map(|section| read_client(section, base, &names, found, report)).collect();
     let uplinks = uplinks(found, report);
+    let registry = found.registry.and_then(|section| registry::read(section, server.as_ref(), &tables, report));
     if found.server.is_none() {
         for section in found.tables.iter().chain(&found.clients) {
             let message = format!("`{}` has no effect without `[Tunnel]`", shown(&section.name.value));
@@ -56,7 +59,7 @@ pub(super) fn read(found: &Found<'_>, mode: Mode, base: Limits, report: &mut Rep
         let help = "a section `[Client …]` says who may be which";
         report.push(Diagnostic::warning(&section.name.span, message).help(help));
     }
-    Tunnels { server, tables, clients, uplinks }
+    Tunnels { server, tables, clients, uplinks, registry }
 }
 
 fn tables(found: &Found<'_>, report: &mut Report) -> Vec<Table> {

@@ -79,7 +79,8 @@ fn http(word: &Word) -> Result<String, Diagnostic> {
     address_of(word, &["http://", "https://"], "an address such as http://127.0.0.1:8000/routes")
 }
 
-fn redis(word: &Word) -> Result<String, Diagnostic> {
+/// The address of a server of Redis.
+pub(super) fn redis(word: &Word) -> Result<String, Diagnostic> {
     address_of(word, &["redis://", "redis+unix://", "unix://"], "an address such as redis://127.0.0.1:6379/0")
 }
 

@@ -66,6 +66,7 @@ impl Data {
         match verdict {
             Verdict::To(to) => self.send(to, &header, packet, now, later),
             Verdict::Flood => self.flood_bytes(from, &header, packet, now, later),
+            Verdict::Wait => self.hold(from, packet, now),
             Verdict::Drop(reason) => self.reply(from, packet, reason, now, later),
         }
         Ok(())

@@ -48,24 +48,28 @@ impl Data {
         now: Nanos,
         later: &mut Vec<Event>,
     ) -> Result<(), String> {
-        let (header, mtu) = (VnetHeader::default(), self.mtu(from));
         while let Some(packet) = decoder.packet().map_err(|e| e.to_string())? {
-            let verdict = self.switch.decide(from, &header, packet, now);
+            self.pass(from, packet, now, later);
             self.charge(from, packet.len(), now);
-            match verdict {
-                Verdict::To(to) => {
-                    if to != DEVICE {
-                        segment::count_down(packet);
-                    }
-                    segment::clamp(packet, mtu);
-                    self.gather(to, packet, now, later);
-                }
-                Verdict::Flood => {}
-                Verdict::Drop(reason) => self.reply(from, packet, reason, now, later),
-            }
         }
         self.send_gathered(now, later);
         Ok(())
+    }
+
+    /// Sends a packet of a remote host where it is to go, with those that follow it.
+    pub(super) fn pass(&mut self, from: PortId, packet: &mut [u8], now: Nanos, later: &mut Vec<Event>) {
+        match self.switch.decide(from, &VnetHeader::default(), packet, now) {
+            Verdict::To(to) => {
+                if to != DEVICE {
+                    segment::count_down(packet);
+                }
+                segment::clamp(packet, self.mtu(from));
+                self.gather(to, packet, now, later);
+            }
+            Verdict::Flood => {}
+            Verdict::Wait => self.hold(from, packet, now),
+            Verdict::Drop(reason) => self.reply(from, packet, reason, now, later),
+        }
     }
 
     /// Sends a packet to a port; where that takes super-packets, with those that follow it.
@@ -82,7 +86,7 @@ impl Data {
         }
     }
 
-    fn send_gathered(&mut self, now: Nanos, later: &mut Vec<Event>) {
+    pub(super) fn send_gathered(&mut self, now: Nanos, later: &mut Vec<Event>) {
         if self.gathered.1.is_empty() {
             return;
         }

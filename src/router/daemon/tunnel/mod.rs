@@ -6,11 +6,13 @@
 //! nobody waits. With TLS the packets' thread has one end of a pair of unix sockets, and a task has the other and ciphers
 //! ([`relay`]): that costs a copy, and no packet of anybody else's waits for it.
 //!
-//! There is no keep-alive in the protocol: TCP's own tells a connection that is dead (tcp(7)).
+//! There is no keep-alive in the protocol: TCP's own tells a connection that is dead, and how far away the other end is (tcp(7)).
 
+mod fleet;
 mod plugin;
 mod relay;
 pub mod report;
+mod round_trip;
 mod server;
 mod sources;
 mod stream;
@@ -48,6 +50,7 @@ pub(super) struct Tunnels {
     tables: Arc<Tables>,
     listeners: HashMap<SocketAddr, JoinHandle<()>>,
     uplinks: BTreeMap<String, uplink::Kept>,
+    fleet: Option<fleet::Kept>,
     watch: Option<JoinHandle<()>>,
     joined: Arc<Notify>,
     report: Arc<Report>,
@@ -71,6 +74,7 @@ impl Tunnels {
             workers: Workers::default(),
             listeners: HashMap::new(),
             uplinks: BTreeMap::new(),
+            fleet: None,
             watch: None,
             joined: Arc::default(),
             report,
@@ -97,6 +101,7 @@ impl Tunnels {
         // All that can fail comes before anything is changed.
         let ready = self.gate.prepare(settings)?;
         let uplinks = uplink::prepare(&settings.tunnels)?;
+        fleet::check(&settings.tunnels)?;
         let wanted = settings.tunnels.server.iter().flat_map(|server| &server.listen);
         let mut opened = Vec::new();
         for address in wanted.clone().filter(|address| !self.listeners.contains_key(address)) {
@@ -134,10 +139,41 @@ impl Tunnels {
             };
             self.uplinks.entry(name).or_insert_with(|| uplink::keep(wanted, around, runtime.handle()));
         }
+        self.join_fleet(settings)?;
+        let runtime = self.workers.runtime()?;
         if let Some(watch) = self.watch.replace(runtime.spawn(tables::watch(Arc::clone(&self.tables)))) {
             watch.abort();
         }
         Ok(())
+    }
+}
+
+impl Tunnels {
+    /// Keeps this router in the register that the settings name, if any.
+    fn join_fleet(&mut self, settings: &Arc<Settings>) -> Result<()> {
+        if self.fleet.as_ref().is_some_and(|fleet| fleet.is(settings)) {
+            return Ok(());
+        }
+        // Together with what it found.
+        self.fleet = None;
+        self.report.forget_registry();
+        self.tables.set_fleet(Arc::default());
+        if settings.tunnels.registry.is_some() {
+            let around = fleet::Around {
+                data: self.data.clone(),
+                tables: Arc::clone(&self.tables),
+                report: Arc::clone(&self.report),
+            };
+            self.fleet = fleet::keep(settings, around, self.workers.runtime()?.handle());
+        }
+        Ok(())
+    }
+
+    /// Says that this router is going, to who would look for it otherwise.
+    pub async fn leave(&mut self) {
+        if let Some(fleet) = self.fleet.take() {
+            fleet.leave().await;
+        }
     }
 }
 

@@ -1,5 +1,5 @@
 //! Routes that are asked for one by one, by HTTP: `GET URL?dst=ADDRESS&id=ID`, whose answer is `{"dst": PREFIX, "gateway": HOST}`, or
-//! 404 where there is none. Nobody's packets wait for it: the first that has no route is what asks, and later ones find the route.
+//! 404 where there is none. No packets wait for it but a few of those that have no route.
 
 use super::sources::AGENT;
 use crate::model::HostName;

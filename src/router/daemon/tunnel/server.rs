@@ -1,6 +1,6 @@
 //! Hosts that connect: who they are, and whether they may be that.
 
-use super::report::Report;
+use super::report::{Connected, Report};
 use super::{PATIENCE, relay, stream, tls};
 use crate::router::daemon::data::{Command, Handle, Member, Tunnel};
 use crate::router::daemon::room::{Guest, Room};
@@ -14,7 +14,7 @@ use crate::system::secrets;
 use anyhow::{Context, Result};
 use std::collections::HashMap;
 use std::net::{SocketAddr, TcpListener};
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd, OwnedFd};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -120,7 +120,8 @@ pub(super) async fn accept(listener: TcpListener, gate: Arc<Gate>) {
     };
     loop {
         let (stream, from) = match listener.accept().await {
-            Ok(accepted) => accepted,
+            // A socket for both families tells an address of IPv4 as one of IPv6.
+            Ok((stream, from)) => (stream, SocketAddr::new(from.ip().to_canonical(), from.port())),
             Err(e) => {
                 log::warn!("let a host in: {e}");
                 tokio::time::sleep(PAUSE).await;
@@ -151,11 +152,12 @@ pub(super) async fn accept(listener: TcpListener, gate: Arc<Gate>) {
 
 /// Who has come in, until it is gone.
 struct Visit {
-    number: u64,
+    member: Member,
     gone: oneshot::Receiver<String>,
     /// What ciphers for it.
     relay: Option<(Box<tokio_rustls::server::TlsStream<TcpStream>>, tokio::net::UnixStream)>,
     host: String,
+    connected: Connected,
 }
 
 impl Visit {
@@ -166,13 +168,16 @@ impl Visit {
             log::info!("host {}: {why}", self.host);
         }
         let _ = self.gone.await;
-        lock(&gate.inside).remove(&self.number);
+        drop(self.connected);
+        lock(&gate.inside).remove(&self.member.number);
     }
 }
 
 async fn come_in(stream: TcpStream, from: SocketAddr, gate: &Gate) -> Result<Visit, String> {
     let terms = Arc::clone(&lock(&gate.terms));
     stream::tune(&stream).map_err(|e| e.to_string())?;
+    let socket = stream.as_fd().try_clone_to_owned().ok();
+    let connected = |member| gate.report.connected(member, socket);
     let Some(acceptor) = &terms.acceptor else {
         let mut stream = stream;
         let request = heard(&mut stream).await?;
@@ -185,7 +190,10 @@ async fn come_in(stream: TcpStream, from: SocketAddr, gate: &Gate) -> Result<Vis
                 let second = fd.try_clone().map_err(|e| e.to_string())?;
                 let joined = join(gate, judged, fd).await;
                 match joined {
-                    Ok((number, gone)) => Ok(Visit { number, gone, relay: None, host: request.host.to_string() }),
+                    Ok((member, gone)) => {
+                        let (host, connected) = (request.host.to_string(), connected(member));
+                        Ok(Visit { member, gone, relay: None, host, connected })
+                    }
                     Err(denial) => {
                         let second = std::net::TcpStream::from(second);
                         let mut stream = TcpStream::from_std(second).map_err(|e| e.to_string())?;
@@ -205,9 +213,9 @@ async fn come_in(stream: TcpStream, from: SocketAddr, gate: &Gate) -> Result<Vis
     };
     let (theirs, near) = relay::pair().map_err(|e| e.to_string())?;
     match join(gate, judged, theirs).await {
-        Ok((number, gone)) => {
+        Ok((member, gone)) => {
             let relay = Some((Box::new(ciphered), near));
-            Ok(Visit { number, gone, relay, host: request.host.to_string() })
+            Ok(Visit { member, gone, relay, host: request.host.to_string(), connected: connected(member) })
         }
         Err(denial) => Err(refuse(&mut ciphered, denial).await),
     }
@@ -278,7 +286,7 @@ fn judge(terms: &Terms, request: &Request, proof: Proof, from: SocketAddr) -> Re
 }
 
 /// Hands a host over to the packets' thread, which says the response first.
-async fn join(gate: &Gate, judged: Judged, stream: OwnedFd) -> Result<(u64, oneshot::Receiver<String>), Denial> {
+async fn join(gate: &Gate, judged: Judged, stream: OwnedFd) -> Result<(Member, oneshot::Receiver<String>), Denial> {
     let busy = |why: String| (Status::Other(8), why);
     let mut bits = [0; 16];
     rustix::rand::getrandom(&mut bits, rustix::rand::GetRandomFlags::empty()).map_err(|e| busy(e.to_string()))?;
@@ -304,5 +312,5 @@ async fn join(gate: &Gate, judged: Judged, stream: OwnedFd) -> Result<(u64, ones
     log::info!("peer {} is in: {who}, table {}", member.port.0, judged.admission.table);
     let Judged { request, proof, admission, .. } = judged;
     lock(&gate.inside).insert(member.number, Inside { member, request, proof, admission });
-    Ok((member.number, gone))
+    Ok((member, gone))
 }

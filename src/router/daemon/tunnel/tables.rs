@@ -11,6 +11,7 @@ use crate::router::daemon::data::{Command, Handle};
 use crate::router::settings::Settings;
 use crate::router::switch::NamedRoutes;
 use crate::router::tunnel::name::TableName;
+use crate::router::tunnel::registry::View;
 use crate::router::tunnel::settings::{Source, Table};
 use crate::router::tunnel::table::{Gateway, Routes};
 use ipnet::IpNet;
@@ -40,6 +41,8 @@ struct State {
     settings: Option<Arc<Settings>>,
     sources: HashMap<Source, Read>,
     learned: HashMap<TableName, HashMap<IpNet, Learned>>,
+    /// What other routers hold.
+    fleet: Arc<View>,
     /// What plugins said that is wrong, so that it is said once.
     told: HashMap<TableName, String>,
 }
@@ -95,6 +98,24 @@ impl Tables {
             log::debug!("table {name}: {} routes", routes.len());
         }
         self.data.send(Command::Tables(all));
+    }
+
+    /// Other routers hold something else from now on.
+    pub fn set_fleet(&self, fleet: Arc<View>) {
+        let mut state = self.state();
+        let before = std::mem::replace(&mut state.fleet, Arc::clone(&fleet));
+        let Some(settings) = state.settings.clone() else { return };
+        let tables = &settings.tunnels.tables;
+        let differs =
+            |table: Option<&TableName>| before.tables.get(&table.cloned()) != fleet.tables.get(&table.cloned());
+        let local = tables.iter().find(|table| table.local);
+        if differs(None) {
+            let routes = state.local(&settings, local);
+            self.data.send(Command::Routes(local.map(|table| table.name.clone()), routes));
+        }
+        for table in tables.iter().filter(|table| !table.local && differs(Some(&table.name))) {
+            self.data.send(Command::Routes(Some(table.name.clone()), state.routes_of(table)));
+        }
     }
 
     /// The sources whose time has come.
@@ -164,8 +185,9 @@ impl Tables {
         let mut state = self.state();
         if state.learn(&table, address, answer) {
             let routes = state.routes(&settings, &table);
-            self.data.send(Command::Routes(Some(name), routes));
+            self.data.send(Command::Routes(Some(name.clone()), routes));
         }
+        self.data.send(Command::Answered(name, address));
     }
 }
 
@@ -194,11 +216,21 @@ impl State {
         let of_sources = of_sources.flat_map(|read| &read.routes).map(|(to, host)| (*to, host));
         let learned = self.learned.get(&table.name).into_iter().flatten().map(|(to, one)| (*to, &one.host));
         let own = table.routes.iter().map(|(to, host)| (*to, host));
-        own.chain(of_sources).chain(learned).map(|(to, host)| (to, Gateway::Host(host.clone())))
+        let name = (!table.local).then_some(&table.name);
+        let gateway = move |host: &HostName| match self.fleet.router_of(name, host) {
+            Some(router) => Gateway::Router(router.clone()),
+            None => Gateway::Host(host.clone()),
+        };
+        own.chain(of_sources).chain(learned).map(move |(to, host)| (to, gateway(host)))
+    }
+
+    /// What other routers hold of a table; none is that of local peers.
+    fn elsewhere(&self, table: Option<&TableName>) -> impl Iterator<Item = (IpNet, Gateway)> {
+        self.fleet.addresses(table).map(|(address, router)| (address.into(), Gateway::Router(router.clone())))
     }
 
     fn routes_of(&self, table: &Table) -> Arc<Routes> {
-        let mut routes = Routes::new(self.hosts(table)).0;
+        let mut routes = Routes::new(self.hosts(table).chain(self.elsewhere(Some(&table.name)))).0;
         routes.asks = table.plugin.is_some();
         Arc::new(routes)
     }
@@ -212,7 +244,7 @@ impl State {
         let hosts = table.into_iter().flat_map(|table| self.hosts(table));
         // The router's own networks are not elsewhere, unless a route says so.
         let own = settings.addresses.iter().map(|own| (own.trunc(), Gateway::Device));
-        let all: Vec<_> = up.chain(hosts).collect();
+        let all: Vec<_> = up.chain(hosts).chain(self.elsewhere(None)).collect();
         let own = own.filter(|_| !all.is_empty());
         Arc::new(Routes::new(all.iter().cloned().chain(own)).0)
     }

@@ -1,6 +1,6 @@
 //! Routers that this one connects to: a connection each, made again whenever it is gone.
 
-use super::report::Report;
+use super::report::{Connected, Report};
 use super::server::password;
 use super::{PATIENCE, relay, stream, tls};
 use crate::model::ClientSettings;
@@ -8,13 +8,14 @@ use crate::router::daemon::data::{Command, Handle, Member, Tunnel};
 use crate::router::rule::{Action, Chain};
 use crate::router::switch::{Identity, Introduction, Remote, RemoteIdentity, Transport};
 use crate::router::tunnel::handshake::{ADDRESSES, Request, Secret, Status, User};
+use crate::router::tunnel::name::TableName;
 use crate::router::tunnel::settings::{Tunnels, Uplink};
 use crate::router::tunnel::table::Gateway;
 use anyhow::{Context, Result};
 use rustls::pki_types::ServerName;
 use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd, OwnedFd};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::net::{TcpStream, UnixStream};
@@ -37,9 +38,19 @@ const LOOK: Duration = Duration::from_secs(1);
 /// A connection that held as long as this was a good one.
 const GOOD: Duration = Duration::from_secs(10);
 
+/// What an uplink is here.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Role {
+    /// What routes call it.
+    pub gateway: Gateway,
+    /// The table that it is in; none is that of local peers.
+    pub table: Option<TableName>,
+}
+
 /// An uplink with what its settings name, read.
 pub(super) struct Prepared {
     uplink: Uplink,
+    role: Role,
     password: Option<Secret>,
     tls: Option<(TlsConnector, ServerName<'static>)>,
 }
@@ -49,15 +60,23 @@ pub(super) struct Prepared {
 /// # Errors
 /// When a file cannot be read.
 pub(super) fn prepare(tunnels: &Tunnels) -> Result<BTreeMap<String, Prepared>> {
-    let one = |uplink: &Uplink| Ok((uplink.name.to_string(), read(uplink)?));
+    let one = |uplink: &Uplink| {
+        let role = Role { gateway: Gateway::Uplink(uplink.name.clone()), table: None };
+        Ok((uplink.name.to_string(), read(uplink, &role)?))
+    };
     tunnels.uplinks.iter().map(one).collect()
 }
 
-fn read(uplink: &Uplink) -> Result<Prepared> {
+/// Reads what one uplink needs.
+///
+/// # Errors
+/// As [`prepare`].
+pub(super) fn read(uplink: &Uplink, role: &Role) -> Result<Prepared> {
     let client = &uplink.client;
     let prepared = || -> Result<Prepared> {
         Ok(Prepared {
             uplink: uplink.clone(),
+            role: role.clone(),
             password: client.user.as_ref().map(|(_, path)| password(path)).transpose()?,
             tls: client.tls.as_ref().map(tls::connector).transpose()?,
         })
@@ -99,20 +118,20 @@ pub(super) fn keep(prepared: Prepared, around: Around, runtime: &Runtime) -> Kep
 }
 
 async fn for_ever(mut prepared: Prepared, around: Around) {
-    let Around { data, joined, report } = around;
+    let Around { data, joined, report } = &around;
     let name = prepared.uplink.name.clone();
     let mut instance = [0; 16];
     let _ = rustix::rand::getrandom(&mut instance, rustix::rand::GetRandomFlags::empty());
     let (mut pause, mut gone_since, mut told) = (FIRST, Instant::now(), None);
     loop {
         let began = Instant::now();
-        let announced = announced(&prepared.uplink, &data).await;
-        let why = match timeout(PATIENCE * 3, connect(&prepared, instance, &announced, &data)).await {
+        let announced = announced(&prepared.uplink, data).await;
+        let why = match timeout(PATIENCE * 3, connect(&prepared, instance, &announced, &around)).await {
             Ok(Ok(link)) => {
                 log::info!("uplink {name} is connected to {}", prepared.uplink.client.server);
                 report.uplink(name.as_str(), None);
                 joined.notify_one();
-                let why = stay(&prepared, instance, &data, link, announced).await;
+                let why = stay(&prepared, instance, &around, link, announced).await;
                 (told, gone_since) = (None, Instant::now());
                 if began.elapsed() > GOOD {
                     pause = FIRST;
@@ -130,7 +149,7 @@ async fn for_ever(mut prepared: Prepared, around: Around) {
         }
         sleep(jittered(pause)).await;
         // Certificates and passwords may be others now.
-        if let Ok(again) = read(&prepared.uplink) {
+        if let Ok(again) = read(&prepared.uplink, &prepared.role) {
             prepared = again;
         }
         let most = if gone_since.elapsed() < LONG { SOON } else { LATE };
@@ -140,7 +159,8 @@ async fn for_ever(mut prepared: Prepared, around: Around) {
 
 /// Until a connection is gone, and why. When there is something else to announce another takes its place, which is the only way to say
 /// it: the router lets go of the first when it sees the second, as both have one number.
-async fn stay(prepared: &Prepared, instance: [u8; 16], data: &Handle, link: Link, mut told: Vec<IpAddr>) -> String {
+async fn stay(prepared: &Prepared, instance: [u8; 16], around: &Around, link: Link, mut told: Vec<IpAddr>) -> String {
+    let data = &around.data;
     let mut staying = Staying(tokio::spawn(link.stay(data.clone())));
     loop {
         let changed = changed(&prepared.uplink, data, &told);
@@ -148,7 +168,7 @@ async fn stay(prepared: &Prepared, instance: [u8; 16], data: &Handle, link: Link
             why = &mut staying.0 => return why.unwrap_or_else(|e| e.to_string()),
             now = changed => now,
         };
-        match timeout(PATIENCE * 3, connect(prepared, instance, &now, data)).await {
+        match timeout(PATIENCE * 3, connect(prepared, instance, &now, around)).await {
             Ok(Ok(link)) => {
                 log::info!("uplink {} announces {} addresses now", prepared.uplink.name, now.len());
                 staying = Staying(tokio::spawn(link.stay(data.clone())));
@@ -212,6 +232,7 @@ struct Link {
     member: Member,
     gone: oneshot::Receiver<String>,
     relay: Option<(Box<TlsStream<TcpStream>>, UnixStream)>,
+    connected: Connected,
 }
 
 /// Takes the peer away with the task that kept it.
@@ -226,7 +247,7 @@ impl Drop for Leave {
 impl Link {
     /// Until it is gone, and why.
     async fn stay(self, data: Handle) -> String {
-        let _leave = Leave(data, self.member);
+        let (_leave, _connected) = (Leave(data, self.member), self.connected);
         let ciphers = match self.relay {
             Some((ciphered, near)) => relay::relay(ciphered, near).await,
             None => None,
@@ -236,24 +257,32 @@ impl Link {
     }
 }
 
-async fn connect(prepared: &Prepared, instance: [u8; 16], announced: &[IpAddr], data: &Handle) -> Result<Link, String> {
+async fn connect(
+    prepared: &Prepared,
+    instance: [u8; 16],
+    announced: &[IpAddr],
+    around: &Around,
+) -> Result<Link, String> {
+    let (data, report) = (&around.data, &around.report);
     let client = &prepared.uplink.client;
     let mut stream = stream::connect(&client.server).await?;
+    let socket = stream.as_fd().try_clone_to_owned().ok();
     let at = stream.peer_addr().map_err(|e| e.to_string())?;
     let request = request(client, prepared.password.as_ref(), instance, announced);
     let Some((connector, name)) = &prepared.tls else {
         welcome(stream::ask(&mut stream, &request).await?.status)?;
         let fd = stream.into_std().map(OwnedFd::from).map_err(|e| e.to_string())?;
-        let (member, gone) = join(&prepared.uplink, at, Vec::new(), fd, data).await?;
-        return Ok(Link { member, gone, relay: None });
+        let (member, gone) = join(prepared, at, Vec::new(), fd, data).await?;
+        return Ok(Link { member, gone, relay: None, connected: report.connected(member, socket) });
     };
     let ciphered = connector.connect(name.clone(), stream).await;
     let mut ciphered = ciphered.map_err(|e| format!("TLS with {at}: {e}"))?;
     welcome(stream::ask(&mut ciphered, &request).await?.status)?;
     let names = tls::names(ciphered.get_ref().1.peer_certificates());
     let (theirs, near) = relay::pair().map_err(|e| e.to_string())?;
-    let (member, gone) = join(&prepared.uplink, at, names, theirs, data).await?;
-    Ok(Link { member, gone, relay: Some((Box::new(ciphered), near)) })
+    let (member, gone) = join(prepared, at, names, theirs, data).await?;
+    let relay = Some((Box::new(ciphered), near));
+    Ok(Link { member, gone, relay, connected: report.connected(member, socket) })
 }
 
 fn request(client: &ClientSettings, password: Option<&Secret>, instance: [u8; 16], announced: &[IpAddr]) -> Request {
@@ -274,15 +303,16 @@ fn welcome(status: Status) -> Result<(), String> {
 
 /// Hands the connection over to the packets' thread.
 async fn join(
-    uplink: &Uplink,
+    prepared: &Prepared,
     at: SocketAddr,
     certificate: Vec<String>,
     stream: OwnedFd,
     data: &Handle,
 ) -> Result<(Member, oneshot::Receiver<String>), String> {
+    let (uplink, role) = (&prepared.uplink, &prepared.role);
     let identity = RemoteIdentity {
         host: uplink.name.to_string(),
-        table: None,
+        table: role.table.as_ref().map(ToString::to_string),
         uplink: true,
         at,
         certificate,
@@ -290,8 +320,8 @@ async fn join(
         encrypted: uplink.client.tls.is_some(),
     };
     let remote = Remote {
-        table: None,
-        gateway: Gateway::Uplink(uplink.name.clone()),
+        table: role.table.clone(),
+        gateway: role.gateway.clone(),
         weight: 0,
         instance: None,
         holder: format!("uplink {}", uplink.name),

@@ -6,6 +6,7 @@ use super::*;
 use crate::router::packet::VnetHeader;
 use crate::router::rule::Chain;
 use crate::router::samples;
+use crate::router::settings::Settings;
 use proptest::prelude::*;
 use std::collections::HashMap;
 
@@ -17,6 +18,7 @@ fn net(text: &str) -> IpNet {
 
 fn routes(list: &[(&str, &str)]) -> Arc<Routes> {
     let gateway = |name: &str| match name.strip_prefix('^') {
+        _ if name.starts_with('@') => Gateway::Router(name[1..].parse().unwrap()),
         Some(uplink) => Gateway::Uplink(uplink.parse().unwrap()),
         None if name == "device" => Gateway::Device,
         None => Gateway::Host(name.parse().unwrap()),
@@ -125,6 +127,37 @@ fn local_peers_and_an_uplink_are_one_network() {
     // A host of the uplink's name is another.
     assert_eq!(switch.join(host("far", None, &[]), 0).map(|port| switch.is_remote(port)), Ok(true));
     assert_eq!(send(&mut switch, DEVICE, "10.0.0.1", "203.0.113.1"), Verdict::To(far));
+}
+
+#[test]
+fn routers_of_a_fleet_are_reached_both_ways_and_pass_nothing_on() {
+    let mut switch = switch(&[("10.1.0.1", "@one"), ("10.2.0.1", "@two"), ("10.0.0.0/24", "device")], &[], &[]);
+    let local = switch.join(somebody(1, &["10.0.0.2"]), 0).unwrap();
+    let out = with(host("one", None, &[]), |remote| remote.gateway = Gateway::Router("one".parse().unwrap()));
+    let out = switch.join(out, 0).unwrap();
+    assert_eq!(send(&mut switch, local, "10.0.0.2", "10.1.0.1"), Verdict::To(out));
+    // It also connects itself, and either way is as good.
+    let into = switch.join(host("one", None, &[]), 0).unwrap();
+    for one in [out, into] {
+        assert_eq!(send(&mut switch, one, "10.1.0.1", "10.0.0.2"), Verdict::To(local));
+        assert_eq!(send(&mut switch, one, "10.2.0.1", "10.0.0.2"), Verdict::Drop(Reason::Spoofed));
+    }
+    let two = switch.join(host("two", None, &[]), 0).unwrap();
+    assert_eq!(send(&mut switch, local, "10.0.0.2", "10.2.0.1"), Verdict::To(two));
+    for one in [out, into] {
+        assert_eq!(send(&mut switch, one, "10.1.0.1", "10.2.0.1"), Verdict::Drop(Reason::Returned));
+    }
+    switch.leave(out);
+    assert_eq!(send(&mut switch, local, "10.0.0.2", "10.1.0.1"), Verdict::To(into));
+    // What it holds has moved here: that counts, whatever the register still says.
+    let moved = switch.join(somebody(2, &["10.0.0.3"]), 0).unwrap();
+    switch.set_routes(&None, routes(&[("10.0.0.3", "@one"), ("10.2.0.1", "@two")]));
+    assert_eq!(send(&mut switch, local, "10.0.0.2", "10.0.0.3"), Verdict::To(moved));
+    let comes = switch.join(host("host-9", None, &["10.0.0.4"]), 0).unwrap();
+    switch.set_routes(&None, routes(&[("10.0.0.4", "@one"), ("10.2.0.1", "@two")]));
+    assert_eq!(send(&mut switch, local, "10.0.0.2", "10.0.0.4"), Verdict::To(comes));
+    switch.leave(into);
+    assert_eq!(send(&mut switch, local, "10.0.0.2", "10.1.0.1"), Verdict::To(DEVICE));
 }
 
 #[test]
@@ -264,6 +297,35 @@ fn tables_are_swapped_under_who_is_there() {
         (Some("third".parse().unwrap()), routes(&[])),
     ]);
     assert_eq!(switch.domains.len(), 4);
+}
+
+/// `cargo test --release --lib -- --ignored --nocapture exchange_cost` says how long the packets' thread is held up by other routes.
+#[test]
+#[ignore = "measures"]
+fn exchange_cost() {
+    let many = Settings { limits: Limits { peers: 2000, ..Limits::default() }, ..settings() };
+    let mut switch = Switch::new(Arc::new(many));
+    let name: TableName = TABLES[0].parse().unwrap();
+    let table = |first: u32| {
+        let route = |n: u32| {
+            let net = ipnet::Ipv4Net::new_assert((0x0a00_0000 + (n << 8)).into(), 24);
+            (net.into(), Gateway::Host(format!("host-{}", (n + first) % 1000).parse().unwrap()))
+        };
+        Arc::new(Routes::new((0..100_000).map(route)).0)
+    };
+    switch.set_tables(vec![(None, Arc::default()), (Some(name.clone()), table(0))]);
+    for n in 0..1000 {
+        switch.join(host(&format!("host-{n}"), Some(TABLES[0]), &[]), 0).unwrap();
+    }
+    let exchange = |first: u32| {
+        let (table, name) = (table(first), Some(name.clone()));
+        let began = std::time::Instant::now();
+        switch.set_routes(&name, table);
+        began.elapsed()
+    };
+    let mut times: Vec<_> = (1..50).map(exchange).collect();
+    times.sort_unstable();
+    println!("100,000 routes and 1,000 hosts exchanged in {:?}, at most {:?}", times[25], times[48]);
 }
 
 proptest! {

@@ -12,17 +12,18 @@
 mod entry;
 mod lent;
 mod moderation;
+mod reading;
 mod user_data;
 
-use super::pool::{LENGTH, Pool, READING, is_lent};
-use super::{Buffer, Event, STEP, Token, Way};
+use super::pool::{Pool, READING, is_lent};
+use super::{Buffer, Event, Token, Way};
 use entry::Entry;
 use io_uring::types::{self, Fd, SubmitArgs, Timespec};
 use io_uring::{IoUring, Probe, cqueue, opcode, squeue};
 use lent::{GROUP, Lent};
 use moderation::Moderation;
 use nix::errno::Errno;
-use nix::libc::{EBUSY, EINTR, ETIME, POLLIN, POLLOUT, RWF_NOWAIT};
+use nix::libc::{EBUSY, EINTR, ETIME, POLLIN, POLLOUT};
 use std::io;
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::time::{Duration, Instant};
@@ -30,8 +31,6 @@ use user_data::{Asked, data, take_apart};
 
 /// How many requests are queued before they are handed over.
 const QUEUE: u32 = 1024;
-/// How many packets of one device are read at a time, where reads do not go on by themselves.
-const BATCH: u16 = 16;
 
 pub(super) struct Uring {
     ring: IoUring,
@@ -227,27 +226,6 @@ impl Uring {
         }
     }
 
-    /// Reads what a device has, up to a batch.
-    fn read_batch(&mut self, pool: &mut Pool, token: Token, fd: Fd, generation: u16) {
-        let Some(entry) = self.entry(token) else { return };
-        let (under_way, batch) = (entry.reading, if entry.stepwise { STEP } else { BATCH });
-        let mut asked = 0;
-        for _ in under_way..batch {
-            let Some(buffer) = pool.take() else { break };
-            let address = pool.room(&buffer).as_mut_ptr();
-            let read = opcode::Read::new(fd, address, LENGTH as u32).rw_flags(RWF_NOWAIT).build();
-            self.push(read.user_data(data(Asked::Read, generation, buffer.index, token)));
-            asked += 1;
-        }
-        if let Some(entry) = self.entry(token) {
-            entry.reading += asked;
-        }
-        // Without a buffer: again when there is one.
-        if asked == 0 && under_way == 0 {
-            self.make_due(token);
-        }
-    }
-
     fn complete(&mut self, pool: &mut Pool, done: &cqueue::Entry, events: &mut Vec<Event>) {
         let (asked, generation, index, token) = take_apart(done.user_data());
         if !cqueue::more(done.flags()) {
@@ -283,71 +261,6 @@ impl Uring {
             (true, Ok(_)) => entry.ready = true,
             (false, Ok(_)) => events.push(Event::Ready(token)),
             (_, Err(_)) => {}
-        }
-        self.make_due(token);
-    }
-
-    /// A result of a read that goes on.
-    fn read_on(
-        &mut self,
-        pool: &mut Pool,
-        token: Token,
-        generation: u16,
-        done: &cqueue::Entry,
-        result: Result<usize, Errno>,
-        events: &mut Vec<Event>,
-    ) {
-        let buffer = cqueue::buffer_select(done.flags())
-            .map(|index| Buffer { index, length: result.unwrap_or(0) as u32 })
-            .filter(is_lent);
-        let Some(entry) = self.entry(token).filter(|entry| entry.generation == generation) else {
-            return buffer.into_iter().for_each(|buffer| self.release(pool, buffer));
-        };
-        let goes_on = cqueue::more(done.flags());
-        if !goes_on {
-            entry.armed = false;
-        }
-        match (result, buffer) {
-            (Ok(length), Some(buffer)) if length > 0 => events.push(Event::Packet(token, buffer)),
-            (Ok(_) | Err(Errno::ENOBUFS | Errno::ECANCELED | Errno::EAGAIN | Errno::EINTR), buffer) => {
-                buffer.into_iter().for_each(|buffer| self.release(pool, buffer));
-            }
-            (Err(errno), buffer) => {
-                buffer.into_iter().for_each(|buffer| self.release(pool, buffer));
-                return events.push(Event::Broken(token, errno));
-            }
-        }
-        if !goes_on {
-            self.make_due(token);
-        }
-    }
-
-    /// The result of one read.
-    fn read_once(
-        &mut self,
-        pool: &mut Pool,
-        token: Token,
-        generation: u16,
-        buffer: Buffer,
-        result: Result<usize, Errno>,
-        events: &mut Vec<Event>,
-    ) {
-        let Some(entry) = self.entry(token).filter(|entry| entry.generation == generation) else {
-            return pool.release(buffer);
-        };
-        entry.reading -= entry.reading.min(1);
-        let errno = match result {
-            Ok(length) if length > 0 => {
-                events.push(Event::Packet(token, buffer));
-                return self.make_due(token);
-            }
-            Ok(_) => Errno::EAGAIN,
-            Err(errno) => errno,
-        };
-        pool.release(buffer);
-        match errno {
-            Errno::EAGAIN | Errno::EINTR | Errno::ECANCELED => entry.ready = false,
-            errno => return events.push(Event::Broken(token, errno)),
         }
         self.make_due(token);
     }
