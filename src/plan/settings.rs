@@ -104,8 +104,24 @@ pub(super) fn restore_host(draft: &mut Draft, owned: &Owned, still: Option<&Desi
     restore(draft, &before.map(|(key, value)| (key.clone(), value.clone())).collect());
     if let Some(still) = still {
         // Some may have changed along.
-        set_sysctls(draft, still, on_host(still).map(|(key, value)| (&Netns::Host, key, value)));
+        let settings = on_host(still).filter(|(key, _)| !key.opens_loopback());
+        set_sysctls(draft, still, settings.map(|(key, value)| (&Netns::Host, key, value)));
     }
+}
+
+/// Lets 127.0.0.0/8 leave by links of the host and come in, once the table is there that guards these.
+pub(super) fn open_loopback(draft: &mut Draft, desired: &Desired) {
+    let settings = on_host(desired).filter(|(key, _)| key.opens_loopback());
+    set_sysctls(draft, desired, settings.map(|(key, value)| (&Netns::Host, key, value)));
+}
+
+/// The same undone for what `still` does not ask for, before that table goes. A link that was made is as a new one.
+pub(super) fn close_loopback(draft: &mut Draft, owned: &Owned, still: Option<&Desired>) {
+    let asked = |key: &Sysctl| still.is_some_and(|still| on_host(still).any(|(wanted, _)| wanted == key));
+    let keys = owned.versions().flat_map(on_host).map(|(key, _)| key);
+    let keys: BTreeSet<&Sysctl> = keys.filter(|key| key.opens_loopback() && !asked(key)).collect();
+    let before = |key: &Sysctl| owned.before.sysctls.get(key).cloned().unwrap_or_else(|| "0".to_owned());
+    restore(draft, &keys.into_iter().map(|key| (key.clone(), before(key))).collect());
 }
 
 /// Settings of the host as they were: those of all links first, as they change the others along.
