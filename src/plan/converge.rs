@@ -10,14 +10,12 @@ use super::mend::Draft;
 use super::op::{Op, Phase, Plan};
 use super::order::order;
 use super::retire::retire_unwanted;
-use super::settings::{
-    close_loopback, forget_sysctls, load_ruleset, open_loopback, restore_host, set_sysctls, set_table,
-};
+use super::settings::{forget_sysctls, load_ruleset, restore_host, set_early, set_sysctls, set_table};
 use super::shared::rules;
 use super::tables::Tables;
 use super::{Problem, retire, shared};
 use crate::model::{
-    Desired, DesiredLink, Dhcp, Kind, Netns, Owned, Place, Presence, Stanza, State, Sysctl, Virtual, VirtualKind,
+    Desired, DesiredLink, Dhcp, Kind, Netns, Owned, Place, Presence, Stanza, State, Virtual, VirtualKind,
 };
 use std::collections::BTreeSet;
 
@@ -47,11 +45,7 @@ pub fn converge(current: State, desired: &Desired, owned: Option<&Owned>) -> Res
     if !same_for_all {
         draft.run_for_all(&all, &desired.scripts, Phase::PreUp);
     }
-    let missing = shared::missing_settings(&mut draft, desired);
-    let late = |netns: &Netns, key: &Sysctl| *netns == Netns::Host && key.opens_loopback();
-    let settings =
-        desired.sysctls.iter().filter(|(netns, key, _)| !missing.contains(&(netns, key)) && !late(netns, key));
-    set_sysctls(&mut draft, desired, settings.map(|(netns, key, value)| (netns, key, value)));
+    set_early(&mut draft, desired);
     let mut fresh = BTreeSet::new();
     for link in &ordered {
         if arrive(&mut draft, link, desired, owned) {
@@ -79,10 +73,8 @@ pub fn converge(current: State, desired: &Desired, owned: Option<&Owned>) -> Res
     if let Some(owned) = owned {
         shared::restore_settings(&mut draft, owned, Some(desired));
         restore_host(&mut draft, owned, Some(desired));
-        close_loopback(&mut draft, owned, Some(desired));
     }
     set_table(&mut draft, desired, owned);
-    open_loopback(&mut draft, desired);
     if !same_for_all {
         draft.run_for_all(&all, &desired.scripts, Phase::PostUp);
     }

@@ -3,7 +3,7 @@
 use super::mend::Draft;
 use super::op::{Op, Phase, Plan};
 use super::retire::{delete, detach, down_commands, evict, give_back, is_borrowed, restore};
-use super::settings::{close_loopback, remove_tables, restore_host};
+use super::settings::{remove_tables, restore_host};
 use super::shared;
 use crate::model::{Netns, Owned, Place, State};
 use std::collections::BTreeSet;
@@ -15,7 +15,6 @@ pub fn teardown(current: State, owned: &Owned) -> Plan {
     let mut draft = Draft::new(current);
     let there = |draft: &Draft, place: &Place| draft.now.netns.contains_key(&place.netns);
     let all = Netns::Named(owned.desired.netns.clone());
-    close_loopback(&mut draft, owned, None);
     remove_tables(&mut draft, owned);
     let has_all = draft.now.netns.contains_key(&all);
     if has_all {
