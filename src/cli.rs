@@ -81,7 +81,7 @@ pub enum Command {
     },
     /// Show namespaces, their links, addresses and services, routers, and how far they are from the files
     ///
-    /// Says also what leaks (a service's processes that are outside of its namespace, or ask the host's name servers), why a unit failed, and
+    /// Says also what is translated for them (how many connections, since the rules were loaded last), what leaks (a service's processes that are outside of its namespace, or ask the host's name servers), why a unit failed, and
     /// what to do.
     Status {
         /// The namespace; all when there is none
@@ -108,7 +108,11 @@ pub enum Command {
     /// Check this machine: kernel, mounts, units, drop-ins, other network managers
     ///
     /// Says of everything that is wrong what to do. Ends with status 1 when something is.
-    Doctor,
+    Doctor {
+        /// Machine-readable
+        #[arg(long)]
+        json: bool,
+    },
     /// Put a service into a namespace: install the drop-in and let systemd read it
     Enable {
         /// The service, with or without .service

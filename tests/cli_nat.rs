@@ -55,7 +55,7 @@ fn world(test: impl FnOnce() + Send) {
 /// What may have been changed on the host.
 fn host() -> String {
     sh(
-        "nft list ruleset; sysctl -a 2>/dev/null | grep -E 'conf\\.(eth0|br1|all|lo)\\.(forwarding|accept_ra|accept_redirects) '; \
+        "nft list ruleset; sysctl -a 2>/dev/null | grep -E 'conf\\.(eth0|br1|all|lo)\\.(forwarding|accept_ra|accept_redirects|route_localnet) '; \
         ip -br link | cut -d@ -f1 | cut -d' ' -f1",
     )
 }
@@ -192,10 +192,79 @@ fn what_is_published_is_reached_from_everywhere() {
             bridges_call(false);
         }
         assert!(is_refused("outside", "203.0.113.1:22"), "what is not published");
-        assert_says(&run(0, &["status", "app"]), "app: up, as the files say");
+        let said = run(0, &["status", "app"]);
+        assert_says(&said, "app: up, as the files say");
+        let what = "203.0.113.1, 2001:db8::1 port 2222 tcp to 10.1.1.6:22, [fd01::6]:22";
+        assert_says(&said, &format!("    publish ssh: {what}  ("));
         assert_says(&sh("nft list tables"), "table inet somebodys");
         run(0, &["stop", "app"]);
         assert!(is_refused("outside", "203.0.113.1:2222"));
+        run(0, &["stop", "two"]);
+    });
+}
+
+const LOOPBACK: &str = "[publish own]\nAddress = 127.0.0.1\nPort = 2223\nProtocol = tcp, udp\nTo = 10.1.1.6:22\n";
+
+/// Has the namespace ask for 127.0.0.1 where the host is, as no honest one does.
+fn ask_for_the_hosts_loopback(netns: &str, port: u16) -> bool {
+    sh(&format!(
+        "ip netns exec {netns} sh -ec 'cd /proc/sys/net/ipv4/conf; echo 1 >br1..1/route_localnet; echo 0 >all/rp_filter'
+         ip -n {netns} address flush dev lo
+         ip -n {netns} route replace 127.0.0.1 via 10.1.1.1 dev br1..1 src 10.1.1.7"
+    ));
+    !is_refused(netns, &format!("127.0.0.1:{port}"))
+}
+
+#[test]
+fn the_hosts_own_loopback_is_published_and_stays_its_own() {
+    world(|| {
+        let open = || {
+            sh(
+                "sysctl -n net.ipv4.conf.br1.route_localnet net.ipv4.conf.eth0.route_localnet net.ipv4.conf.all.route_localnet",
+            )
+        };
+        write("app", "nat", LOOPBACK);
+        run(0, &["start", "app"]);
+        run(0, &["start", "two"]);
+        serve("app", "[::]:22");
+        serve_udp("app", "0.0.0.0:22");
+        assert_seen_as("", "127.0.0.1:2223", "10.1.1.1");
+        assert_eq!(ask_udp("", "127.0.0.1:2223").unwrap(), "10.1.1.1");
+        assert_eq!(open(), "1\n0\n0\n", "of the link that leads there alone");
+        assert!(is_refused("outside", "203.0.113.1:2223"), "it is published by that address alone");
+        assert!(is_refused("two", "203.0.113.1:2223"));
+        assert_says(
+            &run(0, &["status", "app"]),
+            "    publish own: 127.0.0.1 port 2223 tcp, udp to 10.1.1.6:22  (2 connections)\n",
+        );
+
+        // What listens at 127.0.0.1 alone is out of reach for those on the bridge, who could reach it but for the guard.
+        serve("", "127.0.0.1:5432");
+        assert_seen_as("", "127.0.0.1:5432", "127.0.0.1");
+        assert!(!ask_for_the_hosts_loopback("two", 5432));
+        assert_says(&sh("nft list chain inet systemd-netns-nat-app guard"), "ip daddr 127.0.0.0/8 counter packets ");
+        sh("nft delete chain inet systemd-netns-nat-app guard");
+        assert!(ask_for_the_hosts_loopback("two", 5432), "the test asks as one could");
+        sh("nft delete table inet systemd-netns-nat-app");
+        run(0, &["reload", "app"]);
+        assert!(!ask_for_the_hosts_loopback("two", 5432), "a reload guards it again");
+
+        // First the guard, then the way; and back the other way round.
+        let order = |text: &str| {
+            let at = |what: &str| text.find(what).unwrap_or_else(|| panic!("no `{what}` in {text}"));
+            at("systemd-netns-nat-app") < at("route_localnet")
+        };
+        assert!(!order(&run(0, &["plan", "--stop", "app"])));
+        write("app", "nat", PUBLISH);
+        assert!(!order(&run(0, &["plan", "app"])));
+        run(0, &["reload", "app"]);
+        assert_eq!(open(), "0\n0\n0\n");
+        write("app", "nat", LOOPBACK);
+        assert!(order(&run(0, &["plan", "app"])));
+        run(0, &["reload", "app"]);
+        assert_says(&run(0, &["reload", "app"]), "nothing to do");
+        run(0, &["stop", "app"]);
+        assert_eq!(open(), "0\n0\n0\n");
         run(0, &["stop", "two"]);
     });
 }
@@ -249,6 +318,14 @@ fn what_leaves_has_the_hosts_address() {
         run(0, &["start", "two"]);
         assert_seen_as("app", "203.0.113.9:80", "203.0.113.1");
         assert_seen_as("two", "[2001:db8::9]:80", "2001:db8::1");
+        assert_seen_as("two", "203.0.113.9:80", "203.0.113.1");
+        assert_says(&run(0, &["status", "app"]), "    masquerade: 10.1.1.0/24, fd01::/64 by eth0  (3 connections)\n");
+        let status: serde_json::Value = serde_json::from_str(&run(0, &["status", "app", "--json"])).unwrap();
+        let nat = &status[0]["nat"][0];
+        assert_eq!(
+            [&nat["section"], &nat["name"], &nat["connections"]],
+            [&"masquerade".into(), &"".into(), &serde_json::json!(3)]
+        );
         // Link by link, where the links are named.
         let key = |key: &str| sh(&format!("sysctl -n net.{key}")).trim().to_owned();
         let forwarding = ["ipv4.conf.all", "ipv4.conf.eth0", "ipv4.conf.br1"].map(|c| key(&format!("{c}.forwarding")));
@@ -263,8 +340,11 @@ fn what_leaves_has_the_hosts_address() {
         assert_says(&run(0, &["reload", "app"]), "nothing to do");
 
         // Somebody's hand, as by a restart of nftables.service.
+        assert_says(&run(0, &["status", "app"]), "    snat: 10.1.1.0/24 to 203.0.113.3  (1 connection)\n");
         sh("nft delete table inet systemd-netns-nat-app");
-        assert_says(&run(0, &["status", "app"]), "not as the files say");
+        let said = run(0, &["status", "app"]);
+        assert_says(&said, "not as the files say");
+        assert!(!said.contains("    snat: "), "what is not in force is shown: {said}");
         run(0, &["reload", "app"]);
         assert_seen_as("two", "203.0.113.9:80", "203.0.113.3");
         std::fs::remove_file("/etc/netns/app/network/nat").unwrap();
@@ -328,7 +408,7 @@ fn a_reload_loses_no_connection() {
 #[test]
 fn killed_at_any_time_it_leaves_nothing_after_a_stop() {
     world(|| {
-        write("app", "nat", &format!("{PUBLISH}[masquerade]\nFrom = 10.1.1.0/24, fd01::/64\n"));
+        write("app", "nat", &format!("{PUBLISH}{LOOPBACK}[masquerade]\nFrom = 10.1.1.0/24, fd01::/64\n"));
         let before = host();
         for round in 0..24u64 {
             let act = ["start", "reload", "stop"][round as usize % 3];
@@ -383,6 +463,14 @@ fn mistakes_have_their_places() {
             assert_says(&said, &format!("{file}:{part}"));
         }
         assert_says(&said, "did you mean `publish`?");
+        write(
+            "app",
+            "nat",
+            "[publish a]\nAddress = 127.0.0.1\nTo = 10.1.1.6\n[publish b]\nAddress = ::1\nPort = 80\nTo = fd01::6\n",
+        );
+        let said = run(78, &["check", "app"]);
+        assert_says(&said, &format!("{file}:2:11: error: `127.0.0.1` needs a `Port`"));
+        assert_says(&said, &format!("{file}:5:11: error: the kernel lets nothing from ::1 leave `lo`"));
         write("app", "nat", "[publish a]\nPort = 80\nTo = 10.7.7.7\n");
         assert_says(
             &run(0, &["check", "app"]),

@@ -213,6 +213,31 @@ fn the_namespace_of_a_service_called_router_leaves_routers_alone() {
 }
 
 #[test]
+fn a_device_is_marked_by_its_own_name() {
+    world(|| {
+        let file = |device: &str| format!("[Router]\nAddress = 192.168.0.1/24\nDevice = {device}\n");
+        let marks = || sh("cd /run/systemd-netns/router && grep -H . *.device | tr '\\n' ' '").trim().to_owned();
+        write("systemd-netns/router/emperor0.conf", &file("gate.7"));
+        write("systemd-netns/router/other.conf", "[Router]\nAddress = 192.168.1.1/24\n");
+        run(0, &["router", "prepare", "emperor0"]);
+        run(0, &["router", "prepare", "other"]);
+        assert_eq!(marks(), "gate.7.device:emperor0 other.device:other");
+        write("systemd-netns/router/emperor0.conf", &file("gate8"));
+        run(0, &["router", "prepare", "emperor0"]);
+        assert_eq!(marks(), "gate8.device:emperor0 other.device:other");
+        write("netns/router/network/interfaces", "auto lo\niface lo inet loopback\n");
+        run(0, &["start", "router"]);
+        run(0, &["stop", "router"]);
+        run(0, &["delete", "router"]);
+        assert_eq!(marks(), "gate8.device:emperor0 other.device:other");
+        run(0, &["router", "clean", "--final", "emperor0"]);
+        assert_eq!(marks(), "other.device:other");
+        run(0, &["router", "clean", "--final", "other"]);
+        assert_eq!(sh("find /run/systemd-netns 2>/dev/null || true"), "");
+    });
+}
+
+#[test]
 fn uwsgis_options_are_read_to_their_last_word() {
     world(|| {
         let said = run(78, &["router", "--tuntap-router", "emperor0", "--tuntap-router-firewall-out", "allwo"]);

@@ -130,6 +130,7 @@ fn render_desired(text: &mut String, desired: &Desired) -> std::fmt::Result {
     if let Some(table) = &desired.table {
         writeln!(text, "table {}", table.name)?;
         table.chains.lines().try_for_each(|line| writeln!(text, "{line}"))?;
+        table.translations.iter().try_for_each(|t| writeln!(text, "shown as {} {}: {}", t.section, t.name, t.what))?;
     }
     desired.optional.iter().try_for_each(|key| writeln!(text, "optional {key}"))?;
     desired.resolv.to_string().lines().try_for_each(|line| writeln!(text, "resolv.conf: {line}"))?;

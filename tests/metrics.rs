@@ -303,3 +303,22 @@ fn the_dashboard_asks_for_what_is_told() {
         assert!(words.contains(name.strip_prefix("node_network_").unwrap_or(&name)), "{name} is not told");
     }
 }
+
+#[test]
+fn the_picture_is_of_the_dashboard() {
+    let drawn = match Command::new(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/lib/dashboard")).arg("draw").output() {
+        Ok(drawn) => drawn,
+        Err(e) => return eprintln!("SKIPPED: the picture cannot be drawn, is there a python3? {e}"),
+    };
+    assert!(drawn.status.success(), "{}", String::from_utf8_lossy(&drawn.stderr));
+    let picture = include_str!("../share/doc/dashboard.svg");
+    let drawn = String::from_utf8(drawn.stdout).unwrap();
+    assert!(drawn == picture, "draw it anew: tests/lib/dashboard draw >share/doc/dashboard.svg");
+    let dashboard: serde_json::Value =
+        serde_json::from_str(include_str!("../share/grafana/systemd-netns.json")).unwrap();
+    for panel in dashboard["panels"].as_array().unwrap() {
+        let title = format!(">{}</text>", panel["title"].as_str().unwrap());
+        assert!(picture.contains(&title), "there is no {title}");
+    }
+    assert!(picture.contains("Not a screenshot of Grafana"));
+}

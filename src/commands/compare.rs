@@ -3,6 +3,7 @@
 use super::load::read;
 use super::look::look;
 use super::shared;
+use crate::config::PublishedSocket;
 use crate::interfaces::diagnostic::Severity;
 use crate::kernel::Kernel;
 use crate::model::{NetnsName, Owned, State};
@@ -21,6 +22,8 @@ pub(super) struct Compared {
     pub drift: Option<Vec<String>>,
     /// What keeps the files from being applied.
     pub mistakes: Vec<String>,
+    /// What systemd is to listen for.
+    pub sockets: Vec<PublishedSocket>,
 }
 
 /// Compares a namespace that is ours with its files.
@@ -42,5 +45,5 @@ pub(super) fn compare(root: &Path, name: &NetnsName, record: &Record) -> Result<
             Err(problems) => mistakes.extend(problems.iter().map(ToString::to_string)),
         }
     }
-    Ok(Compared { current, owned, drift, mistakes })
+    Ok(Compared { current, owned, drift, mistakes, sockets: loaded.sockets })
 }

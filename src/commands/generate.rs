@@ -48,7 +48,7 @@ Figures for Prometheus; see
 .BR systemd\-netns\-metrics (7).
 .SH FILES
 .TP
-.I /etc/netns/NAME/network/interfaces\fR, \fIlinks\fR, \fIxfrm\fR, \fItuntap
+.I /etc/netns/NAME/network/interfaces\fR, \fIlinks\fR, \fIxfrm\fR, \fItuntap\fR, \fInat\fR, \fInftables\fR, \fIsysctl
 What the namespace has.
 .TP
 .I /etc/netns/NAME/resolv.conf\fR, \fIhosts\fR, \fInsswitch.conf
@@ -82,6 +82,8 @@ explains.
 .BR systemd\-netns\-xfrm (5),
 .BR systemd\-netns\-tuntap (5),
 .BR systemd\-netns\-router (5),
+.BR systemd\-netns\-nat (5),
+.BR systemd\-netns\-firewall (5),
 .BR systemd\-netns\-metrics (7),
 .BR ip\-netns (8)
 "#;

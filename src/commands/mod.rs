@@ -82,7 +82,7 @@ pub fn run(cli: &Cli, definition: clap::Command) -> Result<()> {
             status::status(root, &status::Show { name: name.as_ref(), json: *json, watch: *watch })
         }
         Command::Collect(what) => collect::collect(root, what),
-        Command::Doctor => doctor::doctor(root),
+        Command::Doctor { json } => doctor::doctor(root, *json),
         Command::Enable { service, netns } => enable::enable(root, service, netns.as_ref()),
         Command::Disable { service } => enable::disable(root, service),
         Command::Run(run) => run::run(&run.name, &run.command),

@@ -40,8 +40,8 @@ pub use remote::{ClientSettings, ClientTls, HostName, NotAName, NotAServer, Serv
 pub use resolv::{Domain, MAX_SERVERS, NameServer, NotForResolv, Resolv, ResolvWord};
 pub use route::{Route, RouteKind, TABLE_MAIN};
 pub use rule::{Rule, RuleAction};
-pub use ruleset::{MARK_TABLE, Ruleset, RulesetPart, Table};
+pub use ruleset::{MARK_TABLE, Ruleset, RulesetPart, Table, Translation};
 pub use state::{NetnsState, State};
-pub use sysctl::Sysctl;
+pub use sysctl::{ROUTE_LOCALNET, Sysctl};
 pub use virtual_link::{LinkOptions, LinkValue, Virtual, VirtualKind};
 pub use wireguard::{Secret, Wireguard, WireguardKey, WireguardPeer};

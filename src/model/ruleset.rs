@@ -86,6 +86,37 @@ pub struct Table {
     pub name: String,
     /// Its chains.
     pub chains: String,
+    /// What it is for. Rules that do a part of it bear its number ([`Translation::comment`]).
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub translations: Vec<Translation>,
+}
+
+/// What a section of a `nat` file asks for.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Translation {
+    /// `publish`, `masquerade` or `snat`.
+    pub section: String,
+    /// The section's own name; empty for one without.
+    pub name: String,
+    /// What is translated to what, in words.
+    pub what: String,
+}
+
+impl Translation {
+    /// How much of a name a comment holds: nft(8) takes 127 bytes in all.
+    const LONGEST: usize = 64;
+
+    /// The comment of its rules: its number in [`Table::translations`], and its name for people.
+    pub fn comment(&self, number: usize) -> String {
+        let plain = |c: char| if c.is_ascii_graphic() && !['"', '\\'].contains(&c) { c } else { '_' };
+        let name: String = self.name.chars().take(Self::LONGEST).map(plain).collect();
+        format!("{number} {} {name}", self.section).trim_end().to_owned()
+    }
+
+    /// The number in such a comment.
+    pub fn number(comment: &str) -> Option<usize> {
+        comment.split(' ').next()?.parse().ok()
+    }
 }
 
 impl Table {
@@ -134,8 +165,19 @@ mod tests {
 
     #[test]
     fn a_mark_is_read_back() {
-        let table = Table { name: "t".into(), chains: "\tchain a {\n\t}\n".into() };
+        let table = Table { name: "t".into(), chains: "\tchain a {\n\t}\n".into(), translations: Vec::new() };
         assert_eq!(Table::mark_in(&table.content()), table.mark());
         assert_eq!(Table::mark_in(&table.chains), "");
+    }
+    #[test]
+    fn a_comment_has_the_number_and_what_nft_can_hold() {
+        let of =
+            |name: &str| Translation { section: "publish".into(), name: name.into(), what: String::new() }.comment(7);
+        assert_eq!(of("web"), "7 publish web");
+        assert_eq!(of(""), "7 publish");
+        assert_eq!(of("a\"b\\c ü"), "7 publish a_b_c__");
+        assert!(of(&"x".repeat(500)).len() < 128);
+        assert_eq!(Translation::number(&of("web")), Some(7));
+        assert_eq!(Translation::number("a table of somebody's"), None);
     }
 }

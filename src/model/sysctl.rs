@@ -4,6 +4,9 @@ use super::LinkName;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
+/// The setting of a link by which 127.0.0.0/8 may leave by it and come in.
+pub const ROUTE_LOCALNET: &str = "route_localnet";
+
 /// A setting's path below `/proc/sys`, with slashes: link names may hold dots (`net/ipv6/conf/eth0.7/autoconf`).
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
@@ -70,6 +73,11 @@ impl Sysctl {
         }
     }
 
+    /// Whether it lets 127.0.0.0/8 leave by a link and come in: it is set only while a table guards that link.
+    pub fn opens_loopback(&self) -> bool {
+        self.link().is_some() && self.0.strip_suffix(ROUTE_LOCALNET).is_some_and(|before| before.ends_with('/'))
+    }
+
     /// The path below `/proc/sys`.
     pub fn path(&self) -> &str {
         &self.0
@@ -93,6 +101,14 @@ mod tests {
         assert_eq!(path("net/ipv4/conf/eth0.7/rp_filter").as_deref(), Some("net/ipv4/conf/eth0.7/rp_filter"));
         for bad in ["", ".", "net..ipv4", "net/../kernel", "/net", "net/", "net.a\nb"] {
             assert_eq!(path(bad), None, "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn what_opens_a_link_to_the_loopback_is_known() {
+        assert!(Sysctl::ipv4("br1".parse().unwrap(), ROUTE_LOCALNET).opens_loopback());
+        for other in ["net.ipv4.conf.all.route_localnet", "net.ipv4.conf.br1.forwarding"] {
+            assert!(!Sysctl::parse(other).unwrap().opens_loopback(), "{other}");
         }
     }
 

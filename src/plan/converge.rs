@@ -10,7 +10,7 @@ use super::mend::Draft;
 use super::op::{Op, Phase, Plan};
 use super::order::order;
 use super::retire::retire_unwanted;
-use super::settings::{forget_sysctls, load_ruleset, restore_host, set_sysctls, set_table};
+use super::settings::{forget_sysctls, load_ruleset, restore_host, set_early, set_sysctls, set_table};
 use super::shared::rules;
 use super::tables::Tables;
 use super::{Problem, retire, shared};
@@ -45,9 +45,7 @@ pub fn converge(current: State, desired: &Desired, owned: Option<&Owned>) -> Res
     if !same_for_all {
         draft.run_for_all(&all, &desired.scripts, Phase::PreUp);
     }
-    let missing = shared::missing_settings(&mut draft, desired);
-    let settings = desired.sysctls.iter().filter(|(netns, key, _)| !missing.contains(&(netns, key)));
-    set_sysctls(&mut draft, desired, settings.map(|(netns, key, value)| (netns, key, value)));
+    set_early(&mut draft, desired);
     let mut fresh = BTreeSet::new();
     for link in &ordered {
         if arrive(&mut draft, link, desired, owned) {

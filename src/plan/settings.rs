@@ -2,6 +2,7 @@
 
 use super::mend::Draft;
 use super::op::{Op, Plan};
+use super::shared;
 use crate::model::{Desired, DesiredLink, MARK_TABLE, Netns, NetnsState, Owned, Place, Presence, State, Sysctl};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -20,6 +21,15 @@ pub(super) fn load_ruleset(draft: &mut Draft, desired: &Desired, owned: Option<&
     if differs {
         draft.push(Op::SetRuleset { netns: desired.netns.clone(), ruleset: desired.ruleset.clone() });
     }
+}
+
+/// Settings of namespaces, before any link arrives. What is not there yet, and what needs a table before it, is left out.
+pub(super) fn set_early(draft: &mut Draft, desired: &Desired) {
+    let missing = shared::missing_settings(draft, desired);
+    let late = |netns: &Netns, key: &Sysctl| *netns == Netns::Host && key.opens_loopback();
+    let settings =
+        desired.sysctls.iter().filter(|(netns, key, _)| !missing.contains(&(netns, key)) && !late(netns, key));
+    set_sysctls(draft, desired, settings.map(|(netns, key, value)| (netns, key, value)));
 }
 
 /// Settings that are not as they shall be.
@@ -80,10 +90,12 @@ pub(super) fn set_table(draft: &mut Draft, desired: &Desired, owned: Option<&Own
     if let Some(table) = wanted.filter(|table| now.get(&table.name) != Some(&table.mark())) {
         draft.push(Op::SetTable { name: table.name.clone(), content: Some(table.content()) });
     }
+    open_loopback(draft, desired);
 }
 
 /// Removes what tables there are: nothing is led to links that are about to go.
 pub(super) fn remove_tables(draft: &mut Draft, owned: &Owned) {
+    close_loopback(draft, owned, None);
     for name in tables(owned).collect::<BTreeSet<_>>() {
         if draft.now.netns.get(&Netns::Host).is_some_and(|host| host.tables.contains_key(name)) {
             draft.push(Op::SetTable { name: name.to_owned(), content: None });
@@ -104,8 +116,25 @@ pub(super) fn restore_host(draft: &mut Draft, owned: &Owned, still: Option<&Desi
     restore(draft, &before.map(|(key, value)| (key.clone(), value.clone())).collect());
     if let Some(still) = still {
         // Some may have changed along.
-        set_sysctls(draft, still, on_host(still).map(|(key, value)| (&Netns::Host, key, value)));
+        let settings = on_host(still).filter(|(key, _)| !key.opens_loopback());
+        set_sysctls(draft, still, settings.map(|(key, value)| (&Netns::Host, key, value)));
+        close_loopback(draft, owned, Some(still));
     }
+}
+
+/// Lets 127.0.0.0/8 leave by links of the host and come in, once the table is there that guards these.
+fn open_loopback(draft: &mut Draft, desired: &Desired) {
+    let settings = on_host(desired).filter(|(key, _)| key.opens_loopback());
+    set_sysctls(draft, desired, settings.map(|(key, value)| (&Netns::Host, key, value)));
+}
+
+/// The same undone for what `still` does not ask for, before that table goes. A link that was made is as a new one.
+fn close_loopback(draft: &mut Draft, owned: &Owned, still: Option<&Desired>) {
+    let asked = |key: &Sysctl| still.is_some_and(|still| on_host(still).any(|(wanted, _)| wanted == key));
+    let keys = owned.versions().flat_map(on_host).map(|(key, _)| key);
+    let keys: BTreeSet<&Sysctl> = keys.filter(|key| key.opens_loopback() && !asked(key)).collect();
+    let before = |key: &Sysctl| owned.before.sysctls.get(key).cloned().unwrap_or_else(|| "0".to_owned());
+    restore(draft, &keys.into_iter().map(|key| (key.clone(), before(key))).collect());
 }
 
 /// Settings of the host as they were: those of all links first, as they change the others along.

@@ -4,8 +4,10 @@
 
 use super::programs;
 use crate::interfaces::diagnostic::{Diagnostic, Source, Span};
-use crate::model::{Ruleset, Table};
+use crate::model::{Ruleset, Table, Translation};
 use anyhow::{Context, Result, bail};
+use serde_json::Value;
+use std::collections::BTreeMap;
 use std::io::Write;
 use std::process::{Command, Output, Stdio};
 
@@ -73,6 +75,25 @@ pub fn mark(name: &str) -> Option<String> {
     programs::find("nft")?;
     let output = run(&["-t", "list", "table", "inet", name], "").ok().filter(|output| output.status.success())?;
     Some(Table::mark_in(&String::from_utf8_lossy(&output.stdout)))
+}
+
+/// How many connections each translation of a table of family `inet` was done for since that was loaded, by its number: NAT chains see
+/// the first packet of a connection alone. None where nft(8) does not tell.
+pub fn connections(name: &str) -> Option<BTreeMap<usize, u64>> {
+    let output = run(&["-j", "list", "table", "inet", name], "").ok().filter(|output| output.status.success())?;
+    serde_json::from_slice(&output.stdout).ok().map(|listed| counted(&listed))
+}
+
+fn counted(listed: &Value) -> BTreeMap<usize, u64> {
+    let mut counted = BTreeMap::new();
+    let rules = listed["nftables"].as_array().into_iter().flatten().filter_map(|object| object.get("rule"));
+    for rule in rules {
+        let Some(number) = rule["comment"].as_str().and_then(Translation::number) else { continue };
+        let counters = rule["expr"].as_array().into_iter().flatten().filter_map(|e| e["counter"]["packets"].as_u64());
+        let sum: &mut u64 = counted.entry(number).or_default();
+        *sum = counters.fold(*sum, u64::saturating_add);
+    }
+    counted
 }
 
 /// The chains of the calling thread's namespace that drop what is forwarded and what they do not know, as `CHAIN of table FAMILY NAME`.
@@ -150,6 +171,25 @@ mod tests {
         let listed = "table ip filter {\n\tchain FORWARD {\n\t\ttype filter hook forward priority filter; policy drop;\n\t}\n\
                       \tchain X {\n\t}\n}\ntable inet a {\n\tchain f {\n\t\ttype filter hook forward priority 0; policy accept;\n";
         assert_eq!(dropping(listed), ["FORWARD of table ip filter"]);
+    }
+
+    #[test]
+    fn counters_are_added_up_by_their_comments() {
+        let rule = |comment: &str, packets: u64| {
+            serde_json::json!({ "rule": {
+            "comment": comment, "expr": [{ "match": {} }, { "counter": { "packets": packets, "bytes": 1 } }, { "dnat": {} }] } })
+        };
+        let others = serde_json::json!({ "rule": { "expr": [{ "counter": { "packets": 9 } }] } });
+        let all = [
+            serde_json::json!({ "table": {} }),
+            rule("0 publish web", 2),
+            rule("1 snat", 5),
+            rule("0 publish web", 3),
+            others,
+        ];
+        let listed = serde_json::json!({ "nftables": all });
+        assert_eq!(counted(&listed), [(0, 5), (1, 5)].into());
+        assert_eq!(counted(&serde_json::json!([])), BTreeMap::new());
     }
 
     #[test]

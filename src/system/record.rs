@@ -9,6 +9,7 @@
 //!   thousands of routes, so it is only read by who needs it: a reload that finds the digest of its files there knows what was
 //!   applied without reading it.
 
+use super::gate;
 use crate::model::{Desired, Netns, NetnsName, NetnsState, Owned, Place, RouterName, Sysctl, Taken};
 use anyhow::{Context, Result, bail};
 use serde::{Deserialize, Serialize};
@@ -212,15 +213,17 @@ impl Record {
     }
 }
 
-/// Removes the namespace's part of that folder: all but the routers' `NAME.json` and `NAME.sock`. No router has the name of one of
-/// the namespace's own files ([`RouterName`]).
+/// Removes the namespace's part of that folder: all but the routers' `NAME.json` and `NAME.sock`, and the marks of their devices. No
+/// router has the name of one of the namespace's own files ([`RouterName`]).
 fn remove_beside_routers(dir: &Path) -> std::io::Result<()> {
     for entry in std::fs::read_dir(dir)?.flatten() {
         let name = entry.file_name();
         let router = name.to_str().and_then(|n| n.strip_suffix(".json").or(n.strip_suffix(".sock")));
         if entry.file_type()?.is_dir() {
             std::fs::remove_dir_all(entry.path())?;
-        } else if router.is_none_or(|name| name.parse::<RouterName>().is_err()) {
+        } else if entry.path().extension().is_none_or(|of| of != gate::MARK)
+            && router.is_none_or(|name| name.parse::<RouterName>().is_err())
+        {
             std::fs::remove_file(entry.path())?;
         }
     }

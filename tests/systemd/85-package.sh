@@ -20,7 +20,8 @@ for file in /usr/sbin/systemd-netns /usr/share/systemd-netns-helper/netns.conf \
     /usr/share/fish/vendor_completions.d/systemd-netns.fish /usr/share/man/man5/systemd-netns-interfaces.5.gz \
     /usr/share/man/man5/systemd-netns-xfrm.5.gz /usr/share/man/man7/systemd-netns-metrics.7.gz \
     /usr/lib/systemd/catalog/systemd-netns.catalog /usr/lib/udev/rules.d/70-systemd-netns.rules \
-    /usr/lib/systemd/network/05-systemd-netns.network; do
+    /usr/lib/systemd/network/05-systemd-netns.network /usr/share/systemd-netns-helper/grafana/systemd-netns.json \
+    /usr/share/doc/systemd-netns-helper/dashboard.svg; do
     check "it has $file" test -s "$file"
 done
 check 'systemd finds no fault in the unit' systemd-analyze verify --man=no systemd-netns@nginx.service

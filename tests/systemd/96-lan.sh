@@ -125,6 +125,7 @@ else
 fi
 check 'the LAN reaches the published web server' fetch 192.0.2.9:8080
 check 'so does the host' curl -fsS -o /dev/null --max-time 5 http://192.0.2.9:8080/
+check_has 'status shows what is published' 'publish web: 192.0.2.9 port 8080 tcp to 10.1.1.7:80 by eth0  (' systemd-netns status intranet
 check 'and who is on the same network' ip netns exec ssh curl -fsS -o /dev/null --max-time 5 http://192.0.2.9:8080/
 # Debian has no br_netfilter unless somebody loads it: rules are not asked about frames that are bridged.
 for key in iptables ip6tables; do sysctl -qw net.bridge.bridge-nf-call-$key=0 2>/dev/null || true; done

@@ -42,6 +42,8 @@ check_not 'nothing runs yet' systemctl -q is-active nginx
 check_is 'the first one who asks starts nginx, which sees who that is' 'seen as 192.0.2.1' "$(ask 8080)"
 check_is 'it is in its namespace' "$(inode_of nginx)" "$(netns_of "$(main_pid nginx)")"
 check_is 'where there is no way out' '' "$(ip -n nginx route)"
+check_has 'status shows the sockets' 'socket web: 192.0.2.9:8080 to nginx.service' systemd-netns status nginx
+check_is 'both listen' '[true,true]' "$(systemd-netns status nginx --json | jq -c '.[0].sockets | map(.active)')"
 check 'the proxy passes on' ask 8081
 check 'by a path as well' curl -fsS -o /dev/null --max-time 10 --unix-socket /run/nginx-proxied.sock http://nginx/
 check_is 'the proxy is inside' "$(inode_of nginx)" "$(netns_of "$(main_pid systemd-netns-publish-nginx-proxied)")"
@@ -57,6 +59,8 @@ sed -i '/^\[socket web\]/,/^$/d' /etc/netns/nginx/network/nat
 check 'a socket is no longer in the file' systemd-netns publish nginx
 check 'systemd listens no more' eventually inactive $socket
 check 'the other one goes on' ask 8081
+systemctl stop systemd-netns-publish-nginx-proxied.socket
+check_has 'status says of one that does not listen what to do' '(does not listen; systemd-netns publish nginx)' systemd-netns status nginx
 systemctl stop systemd-netns-publish-nginx-proxied.socket systemd-netns-publish-nginx-proxied.service nginx
 check 'the namespace goes' eventually inactive systemd-netns@nginx
 rm -f /etc/nginx/conf.d/handed.conf

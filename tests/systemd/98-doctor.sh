@@ -24,6 +24,7 @@ netns_conf nginx
 systemctl start nginx
 check_exit 'a machine that is well' 0 systemd-netns doctor
 check_is 'each part is good' 6 "$(systemd-netns doctor | grep -c ': good$')"
+check_is 'programs are told the same' '6 0' "$(systemd-netns doctor --json | jq -r '"\(length) \(map(.findings[]) | length)"')"
 
 # remedy WORD: runs what the doctor says to do, of what is found with that word in it.
 remedy() {
@@ -40,6 +41,14 @@ wrong() {
     check "$1 is put right" remedy "$2"
     check_exit "$1 is right then" 0 systemd-netns doctor
 }
+
+printf '[publish own]\nAddress = 127.0.0.1\nPort = 8080\nTo = 100.64.0.1:80\n' >/etc/netns/nginx/network/nat
+systemctl reload systemd-netns@nginx
+check 'nginx is reached at the loopback of the host' curl -fsS -o /dev/null --max-time 5 http://127.0.0.1:8080/
+nft flush ruleset
+wrong 'a table that somebody flushed' 'nothing guards 127.0.0.1 from those on its links'
+rm /etc/netns/nginx/network/nat
+systemctl reload systemd-netns@nginx
 
 sleeper app
 mkdir -p /etc/systemd/system/app.service.d
@@ -73,6 +82,8 @@ systemctl daemon-reload
 systemctl start app.socket
 check_has 'a socket in the host is hinted at' 'app.socket, which starts app.service, listens in the host' systemd-netns doctor
 check_exit 'which is not wrong' 0 systemd-netns doctor
+check_is 'nor for programs' '["services",false,4]' \
+    "$(systemd-netns doctor --json | jq -c '.[] | .check as $c | .findings[] | [$c, .wrong, (.remedy | length)]')"
 check 'the hint can be followed' remedy 'app.socket, which starts'
 check_is 'it listens inside then' '' "$(systemd-netns doctor | grep app.socket)"
 check_has 'indeed' ':8080' ip netns exec nginx ss -Hltn
@@ -101,6 +112,9 @@ check_exit 'can be deleted' 0 systemd-netns doctor
 write /etc/netns/bad/network/interfaces <<<'nonsense'
 systemctl start systemd-netns@bad || true
 check_has 'mistakes are found' 'bad has 1 mistake in its files' systemd-netns doctor
+check_is 'by programs, too' 'systemd-netns check bad' \
+    "$(systemd-netns doctor --json 2>/dev/null | jq -r '.[] | select(.check == "files") | .findings[] | select(.wrong) | .remedy[]')"
+check_exit 'with the same status' 1 systemd-netns doctor --json
 check_has 'and what failed for them' 'systemd-netns@bad.service failed (exit-code)' systemd-netns doctor
 rm -r /etc/netns/bad
 systemctl reset-failed

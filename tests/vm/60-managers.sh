@@ -22,6 +22,18 @@ systemctl start systemd-networkd
 sleeper app
 netns_conf app
 check 'the namespace starts' systemctl start app
+# Two routers: the device of one has another name, which is the other one's.
+write /etc/systemd-netns/router/lan.conf <<'END'
+[Router]
+Device = gate7
+Address = 192.168.7.1/24
+END
+write /etc/systemd-netns/router/gate7.conf <<'END'
+[Router]
+Device = gate8
+Address = 192.168.8.1/24
+END
+check 'a router with a device of another name starts' systemctl start systemd-netns-router@lan
 ip link add other0 type veth peer name other1
 ip link set other0 up
 ip link set other1 up
@@ -31,6 +43,17 @@ check 'a pair of somebody else is configured' eventually has other0
 check_is 'one of ours is not' unmanaged "$(state link0)"
 check_not 'and has no other address' has link0
 check_has 'because udev says so' SYSTEMD_NETNS=1 udevadm info /sys/class/net/link0
+check_is "nor is a router's device, whatever its name" unmanaged "$(state gate7)"
+check_not 'which has no other address either' has gate7
+ip link add lan type veth peer name other2
+ip link set lan up
+ip link set other2 up
+check "a link that only has a router's name is configured" eventually has lan
+ip link delete lan
+systemctl stop systemd-netns-router@lan.socket systemd-netns-router@lan
+systemctl start systemd-netns-router@gate7
+spared_by_networkd() { [ "$(state "$1")" = unmanaged ]; }
+check 'the other one is left alone, too' eventually spared_by_networkd gate8
 check_exit 'the doctor finds nothing' 0 systemd-netns doctor
 
 printf 'auto %s\niface %s inet static\n    address 192.0.2.2/24\n' "$nic" "$nic" >>/etc/netns/app/network/interfaces
@@ -62,6 +85,12 @@ nm_path() {
 }
 check 'NetworkManager manages the NIC' eventually managed "$nic"
 check_not 'and no link of ours' managed link0
+ip tuntap add dev plain7 mode tun
+ip address add 192.168.9.1/24 dev plain7
+ip link set plain7 up
+check 'a device of somebody else is managed' eventually managed plain7
+check_not "a router's is not" managed gate8
+ip link delete plain7
 check_has 'the doctor finds the NIC' "NetworkManager configures $nic" systemd-netns doctor
 check_not 'and nothing else' eval "systemd-netns doctor | grep 'configures link0'"
 systemd-netns doctor 2>/dev/null | awk '/NetworkManager configures/ { inside = 1; next } inside && /^        / { print substr($0, 9) }' >/run/remedy
@@ -72,6 +101,7 @@ check_exit 'and all is well' 0 systemd-netns doctor
 systemctl restart NetworkManager
 check 'also after it was started again' eventually spared
 systemctl stop NetworkManager
+systemctl stop systemd-netns-router@gate7.socket systemd-netns-router@gate7
 systemctl stop app
 eventually inactive systemd-netns@app
 rm -r /etc/udev/rules.d/85-nm-unmanaged.rules /etc/NetworkManager/conf.d/*

@@ -46,6 +46,7 @@ pub fn rules(has: bool) -> impl Strategy<Value = Rules> {
         let table = outer.map(|port| Table {
             name: "systemd-netns-law".into(),
             chains: format!("{chain}\t\ttcp dport {port} dnat ip to 192.0.2.2\n\t}}\n"),
+            translations: Vec::new(),
         });
         if has {
             Rules { ruleset, table, settings, forwarding }

@@ -1,11 +1,12 @@
-//! Files that mistakes are in, or that anybody could write to; records of what is there no more.
+//! Files that mistakes are in, or that anybody could write to; records of what is there no more, tables on the host among it.
 
 use super::Finding;
 use crate::commands::load::read;
 use crate::commands::look::is_ours;
 use crate::interfaces::diagnostic::Severity;
 use crate::kernel::netns;
-use crate::model::NetnsName;
+use crate::model::{Netns, NetnsName};
+use crate::system::nft;
 use crate::system::record::{Progress, Record};
 use std::collections::BTreeSet;
 use std::os::unix::fs::MetadataExt;
@@ -62,8 +63,19 @@ pub(super) fn records(names: &BTreeSet<NetnsName>) -> Vec<Finding> {
             Ok(Some(record)) if record.progress == Progress::Unfinished => {
                 found.push(Finding::wrong(format!("a start or stop of {name} was begun and not finished"), &again));
             }
-            Ok(_) => {}
+            Ok(Some(record)) => found.extend(flushed(name, &record)),
+            Ok(None) => {}
         }
     }
     found
+}
+
+/// A table on the host that is not there as it was loaded, as after a restart of `nftables.service`.
+fn flushed(name: &NetnsName, record: &Record) -> Option<Finding> {
+    let owned = record.owned(name, None).ok().flatten()?;
+    let table = owned.desired.table.as_ref().filter(|table| nft::mark(&table.name) != Some(table.mark()))?;
+    let open = owned.desired.sysctls.iter().any(|(netns, key, _)| *netns == Netns::Host && key.opens_loopback());
+    let guard = if open { ", and nothing guards 127.0.0.1 from those on its links" } else { "" };
+    let what = format!("somebody removed the host's table {}: nothing is translated for {name}{guard}", table.name);
+    Some(Finding::wrong(what, &[format!("systemctl reload systemd-netns@{name}")]))
 }

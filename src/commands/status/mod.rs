@@ -1,6 +1,7 @@
-//! `status [NAME] [--json] [--watch]`: namespaces, what is in them, who uses them, how far they are from their files, what is not where it
+//! `status [NAME] [--json] [--watch]`: namespaces, what is in them, who uses them, what is translated for them, how far they are from their files, what is not where it
 //! should be, and why something failed.
 
+mod nat;
 mod print;
 pub(super) mod services;
 mod watch;
@@ -121,6 +122,12 @@ struct Status {
     /// IPsec's links, wherever they are.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     tunnels: Vec<Tunnel>,
+    /// What is translated on the host for it.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    nat: Vec<nat::InForce>,
+    /// What systemd listens for on the host, for services inside.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    sockets: Vec<nat::Socket>,
     /// IPsec's error counters that are not 0.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     xfrm_errors: BTreeMap<String, u64>,
@@ -172,6 +179,8 @@ fn examine(root: &Path, name: &NetnsName, manager: Option<&Manager>) -> Result<S
         failures: Vec::new(),
         users: record.iter().flat_map(|r| r.users.iter().filter(|user| *user != name).cloned()).collect(),
         tunnels: Vec::new(),
+        nat: Vec::new(),
+        sockets: Vec::new(),
         xfrm_errors: BTreeMap::new(),
         drift: Vec::new(),
         mistakes: Vec::new(),
@@ -192,10 +201,12 @@ fn examine(root: &Path, name: &NetnsName, manager: Option<&Manager>) -> Result<S
     }
     if let Some(owned) = owned {
         status.tunnels = tunnels(owned, &compared.current);
+        status.nat = nat::in_force(owned, &compared.current);
         if !status.tunnels.is_empty() {
             status.xfrm_errors = xfrm_errors(name);
         }
     }
+    status.sockets = manager.map(|manager| nat::sockets(manager, compared.sockets)).unwrap_or_default();
     (status.drift, status.mistakes) = (compared.drift.unwrap_or_default(), compared.mistakes);
     Ok(status)
 }

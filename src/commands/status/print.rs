@@ -1,6 +1,6 @@
 //! Namespaces as people read them.
 
-use super::{Status, tunnels};
+use super::{Status, nat, tunnels};
 use crate::model::NetnsName;
 use std::io::Write;
 
@@ -19,6 +19,8 @@ pub(super) fn print(out: &mut impl Write, s: &Status, colour: bool) -> std::io::
         writeln!(out, "    {:width$}  {up}  {addresses}{space}({})", l.name.as_str(), l.origin)?;
     }
     tunnels::print(out, &s.tunnels, &s.xfrm_errors)?;
+    nat::print(out, &s.nat)?;
+    nat::print_sockets(out, &s.name, &s.sockets)?;
     if s.routes > 0 {
         writeln!(out, "    {} {}", s.routes, if s.routes == 1 { "route" } else { "routes" })?;
     }

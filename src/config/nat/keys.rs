@@ -36,7 +36,7 @@ fn list<T>(
 pub(super) fn masquerade(section: &Section, report: &mut Report) -> Option<Source> {
     let keys = Keys::new(Some(section), &["From", "Link"], report);
     let link = keys.read("Link", value::link, report);
-    Some(Source { from: from(section, keys, report)?, link, to: None })
+    Some(Source { name: name(section), from: from(section, keys, report)?, link, to: None })
 }
 
 /// `[snat]`
@@ -61,7 +61,13 @@ pub(super) fn snat(section: &Section, report: &mut Report) -> Option<Source> {
         let span = keys.span("From").unwrap_or(&section.name.span);
         report.push(Diagnostic::error(span, format!("there is no `To` of the family of `{net}`")));
     }
-    (!to.is_empty()).then(|| Source { from, link, to: Some(to.into_iter().map(|to| to.value).collect()) })
+    let to: Vec<IpAddr> = to.into_iter().map(|to| to.value).collect();
+    (!to.is_empty()).then(|| Source { name: name(section), from, link, to: Some(to) })
+}
+
+/// The words after the first of a section's name.
+fn name(section: &Section) -> String {
+    section.name.value.split_once(char::is_whitespace).map_or("", |(_, name)| name.trim()).to_owned()
 }
 
 fn from(section: &Section, keys: Keys<'_>, report: &mut Report) -> Option<Vec<IpNet>> {
@@ -75,7 +81,7 @@ fn from(section: &Section, keys: Keys<'_>, report: &mut Report) -> Option<Vec<Ip
 /// `[publish]`
 pub(super) fn publish(section: &Section, report: &mut Report) -> Option<Published> {
     let keys = Keys::new(Some(section), &PUBLISH, report);
-    let addresses = list(keys, "Address", address, report);
+    let addresses = list(keys, "Address", host_address, report);
     let ports: Vec<Spanned<Ports>> = list(keys, "Port", ports, report);
     let protocols = list(keys, "Protocol", protocol, report);
     let to = list(keys, "To", target, report);
@@ -94,6 +100,10 @@ pub(super) fn publish(section: &Section, report: &mut Report) -> Option<Publishe
         let help = "without a port, all protocols are published";
         report.push(Diagnostic::error(&key.name.span, "`Protocol` needs a `Port`").help(help));
     }
+    if let Some(own) = addresses.iter().find(|address| address.value.is_loopback()).filter(|_| ports.is_empty()) {
+        let help = "everything that the host says to itself goes there";
+        report.push(Diagnostic::error(&own.span, format!("`{}` needs a `Port`", own.value)).help(help));
+    }
     one_for_each_family(&to, |to| &to.address, report);
     for to in &to {
         mapped(&to.value, &ports, report);
@@ -106,6 +116,7 @@ pub(super) fn publish(section: &Section, report: &mut Report) -> Option<Publishe
         }
     }
     Some(Published {
+        name: name(section),
         addresses: addresses.into_iter().map(|address| address.value).collect(),
         tcp: protocols.is_empty() || protocols.iter().any(|protocol| protocol.value == "tcp"),
         udp: protocols.iter().any(|protocol| protocol.value == "udp"),
@@ -164,6 +175,18 @@ fn one_for_each_family<T>(all: &[Spanned<T>], address: impl Fn(&T) -> &IpAddr, r
             let message = "this is the second one of its family";
             report.push(Diagnostic::error(&one.span, message).help(format!("the first is at {}", first.span)));
         }
+    }
+}
+
+/// An address of a link of the host's, or one of 127.0.0.0/8.
+fn host_address(word: &Word) -> Result<IpAddr, Diagnostic> {
+    match word.value.parse() {
+        Ok(IpAddr::V4(own)) if own.is_loopback() => Ok(own.into()),
+        Ok(IpAddr::V6(own)) if own.is_loopback() => {
+            let help = "a `[socket]` may listen there";
+            Err(Diagnostic::error(&word.span, "the kernel lets nothing from ::1 leave `lo`").help(help))
+        }
+        _ => address(word),
     }
 }
 

@@ -11,12 +11,18 @@
 //! where each section names its `Link`, only these and the links that lead inside are set. IPv6 is forwarded by all links or none;
 //! those that take router advertisements are told to go on (`accept_ra` 2, ip-sysctl).
 //!
+//! What is published by an address of 127.0.0.0/8 leaves by a link that leads inside, and its answers come in by that: which the kernel
+//! forbids but for `route_localnet` (ip-sysctl). With that alone, whoever is on the link could reach all that listens at 127.0.0.1
+//! (CVE-2020-8558): so it is set for these links alone, while a chain of the table drops what comes in with such an address
+//! (`guard` in [`table`]), which is loaded before and goes after.
+//!
 //! Must not know: the kernel, what other namespaces publish.
 
 mod beside;
 mod keys;
 mod socket;
 mod table;
+mod words;
 
 use super::ini;
 use super::report::Report;
@@ -25,7 +31,9 @@ use super::select::Machine;
 use super::value::shown;
 use crate::interfaces::Files;
 use crate::interfaces::diagnostic::{Diagnostic, Span, Word};
-use crate::model::{Desired, Kind, LinkName, LinkValue, Netns, NetnsName, Presence, Sysctl, Table};
+use crate::model::{
+    Desired, DesiredLink, Kind, LinkName, LinkValue, Netns, NetnsName, Presence, ROUTE_LOCALNET, Sysctl, Table,
+};
 use ipnet::IpNet;
 use std::collections::BTreeSet;
 use std::net::IpAddr;
@@ -53,6 +61,8 @@ pub(super) struct Nat {
 
 /// Packets that leave with another source.
 struct Source {
+    /// The section's own name.
+    name: String,
     from: Vec<IpNet>,
     link: Option<LinkName>,
     /// The new sources, one for each family; none for that of the link by which they leave.
@@ -61,6 +71,8 @@ struct Source {
 
 /// Something inside that is reached by addresses of the host.
 struct Published {
+    /// The section's own name.
+    name: String,
     /// The host's addresses; none for all.
     addresses: Vec<IpAddr>,
     /// Ports, each with the last one of a range; none for all of any protocol.
@@ -151,15 +163,39 @@ impl Nat {
             return;
         }
         let inner = inner_links(desired);
+        let open = self.open_to_loopback(desired, &inner, report);
         self.warn_of_strangers(desired, report);
+        let translations = words::translations(&self);
         desired.table = Some(Table {
             name: table::name(&desired.netns),
-            chains: table::chains(&self, &inner.iter().copied().collect::<Vec<_>>()),
+            chains: table::chains(&self, &inner.iter().copied().collect::<Vec<_>>(), &open, &translations),
+            translations,
         });
         if !self.published.is_empty() {
             reach_itself(desired);
         }
         self.forwarding(desired, &inner, machine);
+        let route = |link: LinkName| (Netns::Host, Sysctl::ipv4(link, ROUTE_LOCALNET), "1".to_owned());
+        desired.sysctls.extend(open.into_iter().map(route));
+    }
+
+    /// The links by which what is published by an address of 127.0.0.0/8 is reached: those with an address in its network, or all that lead
+    /// inside where somebody else gives them theirs.
+    fn open_to_loopback(&self, desired: &Desired, inner: &BTreeSet<LinkName>, report: &mut Report) -> Vec<LinkName> {
+        let mut open = BTreeSet::new();
+        for one in self.published.iter().filter(|one| one.addresses.iter().any(IpAddr::is_loopback)) {
+            let targets: Vec<IpAddr> = one.to.iter().map(|to| to.address).filter(IpAddr::is_ipv4).collect();
+            let on_host =
+                desired.links.iter().filter(|l| l.place.netns == Netns::Host && inner.contains(&l.place.link));
+            let leads = |l: &&DesiredLink| l.addresses().any(|a| targets.iter().any(|to| a.local.contains(to)));
+            let found: Vec<LinkName> = on_host.filter(leads).map(|l| l.place.link).collect();
+            if inner.is_empty() {
+                let message = "no link of these files leads inside from 127.0.0.1";
+                report.push(Diagnostic::error(&one.span, message).help("a `[socket]` may listen there"));
+            }
+            open.extend(if found.is_empty() { inner.iter().copied().collect() } else { found });
+        }
+        open.into_iter().collect()
     }
 
     fn forwarding(&self, desired: &mut Desired, inner: &BTreeSet<LinkName>, machine: &Machine<'_>) {

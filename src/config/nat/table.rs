@@ -5,7 +5,7 @@
 //! gets the host's address on the way in (`postrouting`).
 
 use super::{Nat, Ports, Published, Source, Target};
-use crate::model::{LinkName, NetnsName};
+use crate::model::{LinkName, NetnsName, Translation};
 use ipnet::IpNet;
 use rustc_hash::FxHasher;
 use std::collections::BTreeSet;
@@ -38,17 +38,24 @@ pub(super) fn name(netns: &NetnsName) -> String {
     word
 }
 
-/// The chains. `inner` are the links of the host that lead inside.
-pub(super) fn chains(nat: &Nat, inner: &[LinkName]) -> String {
-    let published = |hook| nat.published.iter().flat_map(move |p| redirections(p, hook, inner)).collect::<Vec<_>>();
+/// The chains. `inner` are the links of the host that lead inside, `open` those of them by which 127.0.0.0/8 is let out. What a section is for is counted: by its rules that lead elsewhere, or
+/// set another source, of which a connection meets one.
+pub(super) fn chains(nat: &Nat, inner: &[LinkName], open: &[LinkName], translations: &[Translation]) -> String {
+    let comment = |number: usize| translations.get(number).map(|of| of.comment(number)).unwrap_or_default();
+    let published = |hook| {
+        let all = nat.published.iter().enumerate();
+        all.flat_map(|(number, p)| redirections(p, hook, inner, &comment(number))).collect::<Vec<_>>()
+    };
     let mut leaving: Vec<String> = Vec::new();
     for rule in nat.published.iter().flat_map(|p| returns(p, inner)) {
         if !leaving.contains(&rule) {
             leaving.push(rule);
         }
     }
-    leaving.extend(nat.sources.iter().flat_map(|source| translations(source, inner)));
-    let mut text = String::new();
+    for (number, source) in nat.sources.iter().enumerate() {
+        leaving.extend(sources(source, inner, &comment(nat.published.len() + number)));
+    }
+    let mut text = guard(open);
     let chains = [
         ("prerouting", "-100", published(Hook::Prerouting)),
         ("output", "-100", published(Hook::Output)),
@@ -61,6 +68,18 @@ pub(super) fn chains(nat: &Nat, inner: &[LinkName]) -> String {
         text.push_str("\t}\n");
     }
     text
+}
+
+/// What only the host itself may say to itself is dropped where it comes in by other links, before anything else sees it. Answers to what is
+/// published have the host's address on the link at this point.
+fn guard(open: &[LinkName]) -> String {
+    if open.is_empty() {
+        return String::new();
+    }
+    let by = quoted(open);
+    let drop = |end: &str| format!("\t\tiifname {by} ip {end} 127.0.0.0/8 counter drop\n");
+    let hook = "type filter hook prerouting priority -300; policy accept;";
+    format!("\tchain guard {{\n\t\t{hook}\n{}{}\t}}\n", drop("saddr"), drop("daddr"))
 }
 
 #[derive(Clone, Copy, PartialEq)]
@@ -91,7 +110,7 @@ fn of_family(nets: &[IpNet], address: IpAddr) -> impl Iterator<Item = &IpNet> {
 }
 
 /// The rules that lead to what is published, for each family and protocol.
-fn redirections(published: &Published, hook: Hook, inner: &[LinkName]) -> Vec<String> {
+fn redirections(published: &Published, hook: Hook, inner: &[LinkName], comment: &str) -> Vec<String> {
     let mut rules = Vec::new();
     for to in &published.to {
         let mut head = String::new();
@@ -104,30 +123,35 @@ fn redirections(published: &Published, hook: Hook, inner: &[LinkName]) -> Vec<St
         if !from.is_empty() && hook == Hook::Prerouting {
             head += &format!("{family} saddr {} ", set(&from));
         }
-        head += &destination(published, to);
+        let Some(destination) = destination(published, to, hook) else { continue };
+        head += &destination;
         if published.ports.is_empty() {
-            rules.push(format!("{head} dnat {family} to {}", to.address));
+            rules.push(format!("{head} counter dnat {family} to {} comment \"{comment}\"", to.address));
         }
         let protocols = [("tcp", published.tcp), ("udp", published.udp)];
         for (protocol, _) in protocols.into_iter().filter(|(_, is)| *is && !published.ports.is_empty()) {
             let ports: Vec<String> = published.ports.iter().map(ToString::to_string).collect();
             let target = target(published, to, protocol);
-            rules.push(format!("{head} {protocol} dport {} dnat {family} to {target}", set(&ports)));
+            let ports = set(&ports);
+            rules.push(format!(
+                "{head} {protocol} dport {ports} counter dnat {family} to {target} comment \"{comment}\""
+            ));
         }
     }
     rules
 }
 
-/// The addresses of the host that are meant. Those of `lo` alone are nobody's to reach from elsewhere.
-fn destination(published: &Published, to: &Target) -> String {
+/// The addresses of the host that are meant; none where that is nothing at this hook. Those of `lo` are nobody's to reach from elsewhere.
+fn destination(published: &Published, to: &Target, hook: Hook) -> Option<String> {
     let family = family(to.address);
-    let same = published.addresses.iter().filter(|address| address.is_ipv6() == to.address.is_ipv6());
-    let addresses: Vec<String> = same.map(ToString::to_string).collect();
-    match (addresses.is_empty(), to.address) {
-        (true, IpAddr::V4(_)) => format!("{family} daddr != 127.0.0.0/8 fib daddr type local"),
-        (true, IpAddr::V6(_)) => format!("{family} daddr != ::1 fib daddr type local"),
-        (false, _) => format!("{family} daddr {}", set(&addresses)),
+    if published.addresses.is_empty() {
+        let own = if to.address.is_ipv6() { "::1" } else { "127.0.0.0/8" };
+        return Some(format!("{family} daddr != {own} fib daddr type local"));
     }
+    let same = published.addresses.iter().filter(|address| address.is_ipv6() == to.address.is_ipv6());
+    let here = same.filter(|address| hook == Hook::Output || !address.is_loopback());
+    let addresses: Vec<String> = here.map(ToString::to_string).collect();
+    (!addresses.is_empty()).then(|| format!("{family} daddr {}", set(&addresses)))
 }
 
 /// `ADDRESS`, `ADDRESS:PORT`, or a map from each port to another.
@@ -173,7 +197,7 @@ fn asked(published: &Published) -> Vec<String> {
 }
 
 /// The rules by which packets leave with another source. What stays among the sources keeps its own.
-fn translations(source: &Source, inner: &[LinkName]) -> Vec<String> {
+fn sources(source: &Source, inner: &[LinkName], comment: &str) -> Vec<String> {
     let mut rules = Vec::new();
     for ipv6 in [false, true] {
         let nets: Vec<String> =
@@ -193,7 +217,7 @@ fn translations(source: &Source, inner: &[LinkName]) -> Vec<String> {
             Some(Some(to)) => format!("snat {family} to {to}"),
             Some(None) => continue,
         };
-        rules.push(format!("{family} saddr {nets} {family} daddr != {nets}{by} {act}"));
+        rules.push(format!("{family} saddr {nets} {family} daddr != {nets}{by} counter {act} comment \"{comment}\""));
     }
     rules
 }
