@@ -85,14 +85,16 @@ sleeper() {
 }
 
 # systemctl: now and then systemd 257 removes the control group of a unit that it is about to start, and the start fails
-# (https://github.com/systemd/systemd/issues/41278); such a one is tried again.
+# (https://github.com/systemd/systemd/issues/41278); 252 does so, too, with one that it is about to reload. Such a one is tried again.
 systemctl() {
     local status began
     began=$(date +%s)
     command systemctl "$@" && return
     status=$?
     case $1 in
-        start | restart) journalctl --quiet --since "@$began" --grep 'Failed to spawn executor' >/dev/null || return $status ;;
+        start | restart | reload)
+            journalctl --quiet --since "@$began" --grep 'Failed to spawn executor|Failed at step CGROUP' >/dev/null || return $status
+            ;;
         *) return $status ;;
     esac
     command systemctl "$@"
