@@ -50,9 +50,14 @@ impl Raw {
 
     /// Says a request and gives back the status.
     pub fn ask(&mut self, request: &[u8]) -> u8 {
-        self.0.write_all(request).expect("the server reads");
+        self.try_ask(request).expect("a response")
+    }
+
+    /// The same; none where the server ends the connection without one.
+    pub fn try_ask(&mut self, request: &[u8]) -> Option<u8> {
+        self.0.write_all(request).ok()?;
         let mut header = [0; 4];
-        self.0.read_exact(&mut header).expect("a response");
+        self.0.read_exact(&mut header).ok()?;
         let mut rest = vec![0; usize::from(u16::from_be_bytes([header[2], header[3]]))];
         self.0.read_exact(&mut rest).expect("its features");
         assert_eq!(header[0], 1);
@@ -60,7 +65,7 @@ impl Raw {
             // A random number for the connection.
             assert!(rest.len() >= 19 && rest[..3] == [3, 0, rest.len() as u8 - 3], "{rest:?}");
         }
-        header[1]
+        Some(header[1])
     }
 
     /// A host that is in.

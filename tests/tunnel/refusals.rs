@@ -5,6 +5,7 @@ use super::raw::{HOST_1, Raw, bytes, listen, receive, request};
 use crate::common::eventually;
 use crate::router::peer::{echo, is_reply, source, udp};
 use crate::router::world::{answers, ping, world};
+use std::collections::VecDeque;
 use std::io::{Read, Write};
 
 const ONE: [u8; 4] = [192, 168, 123, 1];
@@ -148,6 +149,44 @@ fn users_have_passwords_and_their_own_names() {
         assert_eq!(ask("host-1", Some(("one", "secret"))), 2);
         assert_eq!(server.said().matches("host host-2 at").count() + server.remotes("host-2").len(), 2);
         drop(two);
+    });
+}
+
+#[test]
+fn nobody_stays_who_came_in_while_the_password_changed() {
+    world(|| {
+        hosts();
+        let text = format!("{}[Client one]\nUser = one\nPasswordFile = /run/one\n", server_text(PLAIN));
+        std::fs::write("/run/one", "secret\n").unwrap();
+        let mut server = Router::start("s", "rs", &text);
+        let asked = request("host-1", ONE, Some(("one", "secret")), None);
+        // Each knocks until it is refused, and holds on to what it got last.
+        let knock = || {
+            let mut last = VecDeque::new();
+            for _ in 0..2000 {
+                let mut raw = Raw::connect("h1");
+                match raw.try_ask(&asked) {
+                    Some(0) => last.push_back(raw),
+                    Some(2) => break,
+                    // The name has no more room until the others are known to be gone; or it was let in, and had to go at once.
+                    _ => {}
+                }
+                last.drain(..last.len().saturating_sub(2));
+            }
+            last
+        };
+        let held: Vec<Raw> = std::thread::scope(|scope| {
+            let knocking: Vec<_> = (0..4).map(|_| scope.spawn(knock)).collect();
+            std::thread::sleep(std::time::Duration::from_millis(100));
+            std::fs::write("/run/one", "changed\n").unwrap();
+            server.reload(&text);
+            knocking.into_iter().flat_map(|one| one.join().unwrap()).collect()
+        });
+        assert!(!held.is_empty());
+        for mut one in held {
+            assert!(one.is_closed());
+        }
+        assert_eq!(server.remotes("host-1").len(), 0);
     });
 }
 

@@ -180,6 +180,16 @@ fn there_are_no_more_peers_than_allowed() {
     assert_eq!(switch.join(somebody(9, &[]), 0), Ok(peers[3]));
 }
 
+#[test]
+fn an_address_that_is_announced_twice_is_registered_once() {
+    let mut switch = Switch::new(Arc::new(settings()));
+    let a = switch.join(somebody(1, &["10.0.0.10", "10.0.0.10"]), 0).unwrap();
+    let registered = switch.notices().filter(|notice| matches!(notice, Notice::Registered(..))).count();
+    assert_eq!((registered, switch.addresses.len()), (1, 1));
+    switch.leave(a);
+    assert_eq!(switch.addresses.len(), 0);
+}
+
 /// What happens to a router.
 #[derive(Debug, Clone)]
 enum Happens {

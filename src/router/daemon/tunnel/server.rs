@@ -80,15 +80,26 @@ impl Gate {
     pub fn open(&self, terms: Terms) {
         let terms = Arc::new(terms);
         *lock(&self.terms) = Arc::clone(&terms);
-        let inside = lock(&self.inside);
-        for one in inside.values() {
-            let settings = terms.settings.as_ref();
-            let again = settings.map(|s| authorize(&s.tunnels, &terms.passwords, &one.request, &one.proof));
-            match again {
-                Some(Ok(admission)) if admission == one.admission => {}
-                Some(Err((_, why))) => self.expel(one, &why),
-                _ => self.expel(one, "it is to come in by other terms"),
-            }
+        lock(&self.inside).values().for_each(|one| self.review(one, &terms));
+    }
+
+    /// Keeps somebody who has come in by these terms. If there are others by now, nobody has asked yet whether it may stay by them.
+    fn keep(&self, one: Inside, terms: &Arc<Terms>) {
+        let mut inside = lock(&self.inside);
+        let now = Arc::clone(&lock(&self.terms));
+        if !Arc::ptr_eq(&now, terms) {
+            self.review(&one, &now);
+        }
+        inside.insert(one.member.number, one);
+    }
+
+    /// Expels somebody who would not be let in by these terms as it was.
+    fn review(&self, one: &Inside, terms: &Terms) {
+        let settings = terms.settings.as_ref();
+        match settings.map(|s| authorize(&s.tunnels, &terms.passwords, &one.request, &one.proof)) {
+            Some(Ok(admission)) if admission == one.admission => {}
+            Some(Err((_, why))) => self.expel(one, &why),
+            _ => self.expel(one, "it is to come in by other terms"),
         }
     }
 
@@ -188,7 +199,7 @@ async fn come_in(stream: TcpStream, from: SocketAddr, gate: &Gate) -> Result<Vis
                 let fd = fd(stream).map_err(|e| e.to_string())?;
                 // It is refused over a stream of its own, when the packets' thread is asked.
                 let second = fd.try_clone().map_err(|e| e.to_string())?;
-                let joined = join(gate, judged, fd).await;
+                let joined = join(gate, &terms, judged, fd).await;
                 match joined {
                     Ok((member, gone)) => {
                         let (host, connected) = (request.host.to_string(), connected(member));
@@ -212,7 +223,7 @@ async fn come_in(stream: TcpStream, from: SocketAddr, gate: &Gate) -> Result<Vis
         Err(denial) => return Err(refuse(&mut ciphered, denial).await),
     };
     let (theirs, near) = relay::pair().map_err(|e| e.to_string())?;
-    match join(gate, judged, theirs).await {
+    match join(gate, &terms, judged, theirs).await {
         Ok((member, gone)) => {
             let relay = Some((Box::new(ciphered), near));
             Ok(Visit { member, gone, relay, host: request.host.to_string(), connected: connected(member) })
@@ -286,7 +297,12 @@ fn judge(terms: &Terms, request: &Request, proof: Proof, from: SocketAddr) -> Re
 }
 
 /// Hands a host over to the packets' thread, which says the response first.
-async fn join(gate: &Gate, judged: Judged, stream: OwnedFd) -> Result<(Member, oneshot::Receiver<String>), Denial> {
+async fn join(
+    gate: &Gate,
+    terms: &Arc<Terms>,
+    judged: Judged,
+    stream: OwnedFd,
+) -> Result<(Member, oneshot::Receiver<String>), Denial> {
     let busy = |why: String| (Status::Other(8), why);
     let mut bits = [0; 16];
     rustix::rand::getrandom(&mut bits, rustix::rand::GetRandomFlags::empty()).map_err(|e| busy(e.to_string()))?;
@@ -311,6 +327,6 @@ async fn join(gate: &Gate, judged: Judged, stream: OwnedFd) -> Result<(Member, o
     };
     log::info!("peer {} is in: {who}, table {}", member.port.0, judged.admission.table);
     let Judged { request, proof, admission, .. } = judged;
-    lock(&gate.inside).insert(member.number, Inside { member, request, proof, admission });
+    gate.keep(Inside { member, request, proof, admission }, terms);
     Ok((member, gone))
 }
