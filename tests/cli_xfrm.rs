@@ -141,6 +141,24 @@ fn what_is_used_stays_until_its_last_user_has_gone() {
 }
 
 #[test]
+fn what_a_killed_reload_was_giving_up_goes_with_the_next_stop() {
+    world(|| {
+        if !has(VirtualKind::Xfrm) {
+            return;
+        }
+        let text = "auto eth1\niface eth1 inet manual\n down test -e /run/killed || { touch /run/killed; kill -9 $(ps -o ppid= $$); }\n";
+        write("tunnel/network/interfaces", text);
+        run(0, &["start", "web"]);
+        std::fs::remove_file("/etc/netns/web/network/xfrm").unwrap();
+        let reload = Command::new(program()).args(["reload", "web"]).status().unwrap();
+        assert_eq!(reload.code(), None, "it was not killed");
+        assert!(Path::new("/run/killed").exists() && Path::new("/run/netns/tunnel").exists());
+        run(0, &["stop", "web"]);
+        assert_nothing_left();
+    });
+}
+
+#[test]
 fn mistakes_of_what_is_used_are_told_and_nothing_is_done() {
     world(|| {
         write("tunnel/network/interfaces", "auto eth1\niface eth1 inet static\n address 10.1.0.300/24\n");

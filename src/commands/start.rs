@@ -223,13 +223,14 @@ fn reload_locked(root: &Path, name: &NetnsName) -> Result<()> {
     Ok(())
 }
 
-/// Ends the use of namespaces that are not among `uses`.
+/// Ends the use of namespaces that are not among `uses`. They are written down until then, for whoever comes after a kill.
 fn use_only(name: &NetnsName, record: &mut Record, uses: BTreeSet<NetnsName>) -> Result<()> {
-    let before = std::mem::replace(&mut record.uses, uses);
-    if before != record.uses {
+    if record.uses != uses {
+        shared::release(name, record.uses.difference(&uses))?;
+        record.uses = uses;
         record.write(name)?;
     }
-    shared::release(name, before.difference(&record.uses))
+    Ok(())
 }
 
 /// What a plan makes `name` answer for, here and in the namespaces that it uses.
