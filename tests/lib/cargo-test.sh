@@ -4,12 +4,12 @@
 # load_modules NAME…: a module may bring devices to every namespace when it comes: not in the middle of something.
 load_modules() { modprobe -a "$@"; }
 
-# cargo_test NAME [FILTER…]: each of its tests is a result. What it skips inside is said after `# `.
+# cargo_test NAME [FILTER…]: its tests, as if somebody typed them: not as part of a unit. What is skipped inside is said after `# `.
 cargo_test() {
     local name=$1 log status=0
     shift
     log=$(mktemp)
-    "/tests/bin/$name" --nocapture --test-threads=2 "$@" >"$log" 2>&1 || status=$?
+    env -u INVOCATION_ID "/tests/bin/$name" --nocapture --test-threads=2 "$@" >"$log" 2>&1 || status=$?
     # A test's line may have been torn by what others said meanwhile.
     tr -d '\r' <"$log" | grep -E '^SKIPPED: |SKIPPED: ' | sed 's/.*SKIPPED: /# SKIPPED: /' | sort -u
     if [ $status -eq 0 ]; then
