@@ -166,7 +166,13 @@ pub fn segmented(from: &str, to: &str, address: &str, size: u16, count: usize) {
     Noise::new().fill(&mut whole);
     let mut buffer = vec![0; 65536];
     let all_come = |buffer: &mut [u8]| {
-        client.send(&whole).expect("it is sent");
+        match client.send(&whole).map_err(|e| e.raw_os_error()) {
+            Err(Some(nix::libc::EIO)) => {
+                eprintln!("SKIPPED: no super-packets: this kernel sends none by a device that computes no checksums");
+                return true;
+            }
+            sent => drop(sent.expect("it is sent")),
+        }
         whole.chunks(size.into()).all(|wanted| {
             let Ok(length) = server.recv(buffer) else { return false };
             assert!(buffer[..length] == *wanted, "a datagram is not what was sent");

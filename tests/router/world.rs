@@ -14,6 +14,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread::JoinHandle;
 use std::time::Duration;
 use systemd_netns::kernel::Namespace;
+use systemd_netns::kernel::tun::Engine;
 use systemd_netns::router::device;
 use systemd_netns::router::rule::{Action, Chain};
 use systemd_netns::router::settings::{DeviceSettings, Listen, Mode, Protocol};
@@ -29,6 +30,17 @@ pub const OWN: [&str; 2] = ["192.168.0.1", "fd00::1"];
 pub fn program() -> &'static str {
     let built = env!("CARGO_BIN_EXE_systemd-netns");
     if Path::new(built).exists() { built } else { "/usr/sbin/systemd-netns" }
+}
+
+/// The ways to the kernel that there are here.
+pub fn ways() -> Vec<&'static str> {
+    let all = ["multishot", "batch", "waiting", "epoll"];
+    let (there, missing): (Vec<_>, Vec<_>) =
+        all.into_iter().partition(|way| Engine::with(way.parse().unwrap()).is_ok());
+    if !missing.is_empty() {
+        eprintln!("SKIPPED: this kernel does not go by {}", missing.join(" and "));
+    }
+    there
 }
 
 /// Runs a test in a world of its own.
@@ -97,6 +109,11 @@ impl Router {
         router.prepare();
         router.run();
         router
+    }
+
+    /// Sends it a signal.
+    pub fn signal(&self, signal: Signal) {
+        self.process.as_ref().expect("it runs").signal(signal);
     }
 
     pub fn write(&self, more: &str) {

@@ -86,6 +86,7 @@ tunnel 68 8444 'Plain = yes' 'Plain = yes'
 for subnet in 66 67 68; do
     check "192.168.$subnet.0/24 is one network" eventually ip netns exec h1 ping -qc 1 -W 1 192.168.$subnet.3
 done
+tail -n 20 /run/*-*.log
 
 ip netns exec h2 iperf3 -s >/dev/null &
 eventually ip netns exec h2 ss -lntH sport = :5201 >/dev/null

@@ -199,7 +199,7 @@ impl Data {
             Command::Own(addresses) => self.switch.set_own(addresses),
             Command::Reload(settings) => {
                 self.switch.reload(settings, now);
-                (1..self.ways.len() as u32).for_each(|index| self.pace(PortId(index)));
+                self.pace_anew(now, later);
             }
             Command::Status(reply) => {
                 let _ = reply.send(self.status(now));

@@ -3,9 +3,9 @@
 //! Devices are read as long as there are packets and buffers, by turns, so that one that floods does not keep the others waiting; what
 //! was read is written elsewhere from the very buffer that it was read into. Sockets are only watched.
 //!
-//! Three ways lead to the kernel, and the first that works here is taken: io_uring with reads that go on by themselves (Linux 6.7);
-//! io_uring with a poll, then a batch of reads (Linux 6.1); epoll and a system call for each packet, for where io_uring is
-//! missing or forbidden (`kernel.io_uring_disabled`, seccomp).
+//! Several ways lead to the kernel, and the first that works here is taken: io_uring with reads that go on by themselves (Linux 6.7);
+//! io_uring with a poll, then a batch of reads, which do not wait (Linux 6.4) or do (Linux 6.1); epoll and a system call for each
+//! packet, for where io_uring is missing or forbidden (`kernel.io_uring_disabled`, seccomp).
 //!
 //! Must not know: what is in the packets and why they go where they go.
 
@@ -48,13 +48,15 @@ pub enum Event {
 pub enum Way {
     /// io_uring, reads that go on by themselves.
     Multishot,
-    /// io_uring, a poll and then a batch of reads.
+    /// io_uring, a poll and then a batch of reads that do not wait.
     Batch,
+    /// io_uring, a poll and then a batch of reads that wait, and are cancelled.
+    Waiting,
     /// epoll, read(2) and write(2).
     Epoll,
 }
 
-/// By a word: `multishot`, `batch` or `epoll`.
+/// By a word: `multishot`, `batch`, `waiting` or `epoll`.
 impl FromStr for Way {
     type Err = String;
 
@@ -62,8 +64,9 @@ impl FromStr for Way {
         match word {
             "multishot" => Ok(Self::Multishot),
             "batch" => Ok(Self::Batch),
+            "waiting" => Ok(Self::Waiting),
             "epoll" => Ok(Self::Epoll),
-            other => Err(format!("`{other}` is no way to the kernel: `multishot`, `batch` or `epoll`")),
+            other => Err(format!("`{other}` is no way to the kernel: `multishot`, `batch`, `waiting` or `epoll`")),
         }
     }
 }
@@ -74,6 +77,7 @@ impl Way {
         match self {
             Self::Multishot => "io_uring, multishot reads",
             Self::Batch => "io_uring, batched reads",
+            Self::Waiting => "io_uring, reads that wait",
             Self::Epoll => "epoll",
         }
     }
@@ -108,8 +112,8 @@ impl Engine {
     pub fn with(way: Way) -> Result<Self, Error> {
         let pool = Pool::new(way == Way::Multishot);
         let inner = match way {
-            Way::Multishot | Way::Batch => {
-                let uring = Uring::new(&pool, way == Way::Multishot).map_err(|e| Error::io("set up io_uring", &e))?;
+            Way::Multishot | Way::Batch | Way::Waiting => {
+                let uring = Uring::new(&pool, way).map_err(|e| Error::io("set up io_uring", &e))?;
                 Inner::Uring(Box::new(uring))
             }
             Way::Epoll => Inner::Epoll(Epoll::new().map_err(|e| Error::system("set up epoll", e))?),

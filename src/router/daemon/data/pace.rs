@@ -23,6 +23,16 @@ impl Data {
         }
     }
 
+    /// The same for all, whose rates may be others now: nobody waits for a time that an old one set.
+    pub(super) fn pace_anew(&mut self, now: Nanos, later: &mut Vec<Event>) {
+        self.timers.clear();
+        for port in (1..self.ways.len() as u32).map(PortId) {
+            self.pace(port);
+            self.resume(port, now);
+            self.drain(port, now, later);
+        }
+    }
+
     /// What a peer sent counts against its rate: it is not read until there is room again.
     pub(super) fn charge(&mut self, from: PortId, length: usize, now: Nanos) {
         let Some(at) = self.switch.came(from, length, now) else { return };

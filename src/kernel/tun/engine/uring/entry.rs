@@ -20,6 +20,23 @@ pub(super) struct Entry {
     pub reading: u16,
     /// It is read step by step.
     pub stepwise: bool,
+    /// Set where reads wait, because they cannot be asked not to.
+    pub waiting: Option<Waiting>,
+}
+
+/// What is known of a device whose reads wait.
+#[derive(Debug)]
+pub(super) struct Waiting {
+    /// How many are asked for when there is something to read.
+    pub window: u16,
+    /// The buffers of those that are with the kernel.
+    pub buffers: Vec<u16>,
+}
+
+impl Waiting {
+    pub fn new() -> Self {
+        Self { window: 1, buffers: Vec::new() }
+    }
 }
 
 impl Entry {
@@ -36,6 +53,7 @@ impl Entry {
             ready: false,
             reading: 0,
             stepwise: false,
+            waiting: None,
         }
     }
 }

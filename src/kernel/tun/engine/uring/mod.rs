@@ -7,6 +7,11 @@
 //! packets each wait reads a batch of them that must not block (`RWF_NOWAIT`). So is one that is read step by step: a read that goes
 //! on would bring a whole ring of packets before it could be stopped.
 //!
+//! Devices before Linux 6.4 know no `RWF_NOWAIT` (`EOPNOTSUPP`). Their reads wait in the kernel for a packet, and hold a buffer
+//! meanwhile. So one is read after a poll has told of a packet, then two, and up to a batch as long as all of them find one; as soon as
+//! one does not, it and those behind it are cancelled. read(2) is no way: who passed the descriptor could make it block, and with it
+//! all others.
+//!
 //! What a completion belongs to is told by its user data.
 
 mod entry;
@@ -14,10 +19,11 @@ mod lent;
 mod moderation;
 mod reading;
 mod user_data;
+mod waiting;
 
 use super::pool::{Pool, READING, is_lent};
 use super::{Buffer, Event, Token, Way};
-use entry::Entry;
+use entry::{Entry, Waiting};
 use io_uring::types::{self, Fd, SubmitArgs, Timespec};
 use io_uring::{IoUring, Probe, cqueue, opcode, squeue};
 use lent::{GROUP, Lent};
@@ -40,6 +46,10 @@ pub(super) struct Uring {
     generation: u16,
     /// Those that are to be armed, or read, at the next wait.
     due: Vec<Token>,
+    /// All devices are read as those that know no reads that do not wait.
+    all_wait: bool,
+    /// Those whose reads wait, and that were asked in this round.
+    asked: Vec<Token>,
     /// Requests that are with the kernel.
     under_way: usize,
     /// Where the kernel can wait for several packets.
@@ -47,7 +57,8 @@ pub(super) struct Uring {
 }
 
 impl Uring {
-    pub fn new(pool: &Pool, multishot: bool) -> io::Result<Self> {
+    pub fn new(pool: &Pool, way: Way) -> io::Result<Self> {
+        let multishot = way == Way::Multishot;
         let built = IoUring::builder().setup_cqsize(QUEUE * 4).setup_single_issuer().setup_defer_taskrun().build(QUEUE);
         let ring = built.or_else(|_| IoUring::builder().setup_cqsize(QUEUE * 4).build(QUEUE))?;
         let mut probe = Probe::new();
@@ -58,11 +69,25 @@ impl Uring {
         }
         let lent = if multishot { Some(Lent::new(&ring, pool)?) } else { None };
         let moderation = ring.params().is_feature_min_timeout().then(Moderation::default);
-        Ok(Self { ring, lent, entries: Vec::new(), generation: 0, due: Vec::new(), under_way: 0, moderation })
+        Ok(Self {
+            ring,
+            lent,
+            entries: Vec::new(),
+            generation: 0,
+            due: Vec::new(),
+            all_wait: way == Way::Waiting,
+            asked: Vec::new(),
+            under_way: 0,
+            moderation,
+        })
     }
 
     pub fn way(&self) -> Way {
-        if self.lent.is_some() { Way::Multishot } else { Way::Batch }
+        match &self.lent {
+            Some(_) => Way::Multishot,
+            None if self.all_wait => Way::Waiting,
+            None => Way::Batch,
+        }
     }
 
     pub fn add_device(&mut self, token: Token, fd: OwnedFd) -> io::Result<()> {
@@ -79,7 +104,8 @@ impl Uring {
             self.entries.resize_with(index + 1, || None);
         }
         self.generation = (self.generation + 1) & 0xfff;
-        let entry = Entry::new(fd, self.generation, is_device);
+        let mut entry = Entry::new(fd, self.generation, is_device);
+        entry.waiting = self.all_wait.then(Waiting::new);
         if self.entries[index].is_some() {
             return Err(io::ErrorKind::AlreadyExists.into());
         }
@@ -147,6 +173,7 @@ impl Uring {
                 self.push(opcode::AsyncCancel::new(old).build().user_data(data(Asked::Cancel, 0, 0, token)));
             }
         }
+        self.cancel_reads(token, &entry);
         // Writes that are queued name the descriptor by its number: they must go out before it is closed.
         self.hand_over();
     }
@@ -190,6 +217,7 @@ impl Uring {
             let Some(done) = self.ring.completion().next() else { break };
             self.complete(pool, &done, events);
         }
+        self.cancel_vain();
         if let Some(moderation) = &mut self.moderation {
             moderation.learn(Instant::now(), events);
         }

@@ -1,4 +1,4 @@
-//! Reads of devices: those that go on by themselves, and batches of single ones.
+//! Reads of devices: those that go on by themselves, and batches of single ones, which wait or do not.
 
 use super::super::pool::{LENGTH, Pool, is_lent};
 use super::super::{Buffer, Event, STEP, Token};
@@ -17,20 +17,27 @@ impl Uring {
     pub(super) fn read_batch(&mut self, pool: &mut Pool, token: Token, fd: Fd, generation: u16) {
         let Some(entry) = self.entry(token) else { return };
         let (under_way, batch) = (entry.reading, if entry.stepwise { STEP } else { BATCH });
-        let mut asked = 0;
-        for _ in under_way..batch {
+        let window = entry.waiting.as_ref().map(|waiting| waiting.window.min(batch));
+        let flags = if window.is_some() { 0 } else { RWF_NOWAIT };
+        let mut asked = Vec::new();
+        for _ in under_way..window.unwrap_or(batch) {
             let Some(buffer) = pool.take() else { break };
             let address = pool.room(&buffer).as_mut_ptr();
-            let read = opcode::Read::new(fd, address, LENGTH as u32).rw_flags(RWF_NOWAIT).build();
+            let read = opcode::Read::new(fd, address, LENGTH as u32).rw_flags(flags).build();
             self.push(read.user_data(data(Asked::Read, generation, buffer.index, token)));
-            asked += 1;
-        }
-        if let Some(entry) = self.entry(token) {
-            entry.reading += asked;
+            asked.push(buffer.index);
         }
         // Without a buffer: again when there is one.
-        if asked == 0 && under_way == 0 {
+        if asked.is_empty() && under_way == 0 {
             self.make_due(token);
+        }
+        let Some(entry) = self.entry(token) else { return };
+        entry.reading += asked.len() as u16;
+        if let Some(waiting) = entry.waiting.as_mut().filter(|_| !asked.is_empty()) {
+            // The next poll tells whether there is more.
+            entry.ready = false;
+            waiting.buffers.append(&mut asked);
+            self.asked.push(token);
         }
     }
 
@@ -83,6 +90,12 @@ impl Uring {
             return pool.release(buffer);
         };
         entry.reading -= entry.reading.min(1);
+        if let Some(waiting) = &mut entry.waiting {
+            waiting.buffers.retain(|index| *index != buffer.index);
+            if waiting.buffers.is_empty() && result.is_ok() {
+                waiting.window = (waiting.window * 2).min(BATCH);
+            }
+        }
         let errno = match result {
             Ok(length) if length > 0 => {
                 events.push(Event::Packet(token, buffer));
@@ -94,6 +107,8 @@ impl Uring {
         pool.release(buffer);
         match errno {
             Errno::EAGAIN | Errno::EINTR | Errno::ECANCELED => entry.ready = false,
+            // What had been asked so when the first was refused.
+            Errno::EOPNOTSUPP => self.let_wait(token),
             errno => return events.push(Event::Broken(token, errno)),
         }
         self.make_due(token);
