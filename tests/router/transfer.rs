@@ -101,6 +101,61 @@ fn every_way_to_the_kernel() {
 }
 
 #[test]
+fn a_device_that_its_holder_lets_block_holds_nobody_up() {
+    for way in ways() {
+        if way == "epoll" && !devices_can_be_asked_not_to_wait() {
+            eprintln!("SKIPPED: by epoll the router trusts its peers before Linux 6.4");
+            continue;
+        }
+        world(|| {
+            let _router = Router::start_with("", &[("SYSTEMD_NETNS_WAY", way)]);
+            let _services = [named_service("a", 2), framed_service("b", 3), named_service("c", 4)];
+            assert_eq!(let_devices_block(), 2, "{way}");
+            everything("b", "", OWN);
+            everything("a", "b", ["192.168.0.3", "fd00::3"]);
+            everything("", "c", ["192.168.0.4", "fd00::4"]);
+        });
+    }
+}
+
+fn devices_can_be_asked_not_to_wait() -> bool {
+    let release = std::fs::read_to_string("/proc/sys/kernel/osrelease").unwrap();
+    let mut parts = release.split(['.', '-']).map(|part| part.trim().parse::<u32>().unwrap_or(0));
+    (parts.next().unwrap_or(0), parts.next().unwrap_or(0)) >= (6, 4)
+}
+
+/// What only this test calls a device: the whole process' descriptors are looked through.
+const BLOCKING: &str = "blocking0";
+
+fn named_service(netns: &str, number: u8) -> Device {
+    let mut kind = kind(Protocol::Descriptor, number);
+    kind.settings.device = BLOCKING.parse().unwrap();
+    kind.setup = kind.setup.replace("tun0", BLOCKING);
+    let device = Device::start(netns, kind);
+    device.wait_for_attached(1);
+    device
+}
+
+/// Takes `O_NONBLOCK` from the devices of that name, which have been passed, and whose holder still has them. How many there are.
+fn let_devices_block() -> usize {
+    use rustix::fs::{OFlags, fcntl_getfl, fcntl_setfl};
+    use rustix::process::{PidfdFlags, PidfdGetfdFlags, getpid, pidfd_getfd, pidfd_open};
+    let itself = pidfd_open(getpid(), PidfdFlags::empty()).unwrap();
+    let is_one = |fd: &String| {
+        let about = std::fs::read_to_string(format!("/proc/self/fdinfo/{fd}")).unwrap_or_default();
+        about.lines().any(|line| line.strip_prefix("iff:").is_some_and(|name| name.trim() == BLOCKING))
+    };
+    let all =
+        std::fs::read_dir("/proc/self/fd").unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap());
+    let devices: Vec<String> = all.filter(is_one).collect();
+    for fd in &devices {
+        let device = pidfd_getfd(&itself, fd.parse().unwrap(), PidfdGetfdFlags::empty()).unwrap();
+        fcntl_setfl(&device, fcntl_getfl(&device).unwrap() - OFlags::NONBLOCK).unwrap();
+    }
+    devices.len()
+}
+
+#[test]
 fn many_connections_at_once() {
     world(|| {
         let _router = Router::start("");

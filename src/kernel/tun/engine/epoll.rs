@@ -1,11 +1,16 @@
-//! The way without io_uring: epoll(7), then read(2) and write(2) for each packet.
+//! The way without io_uring: epoll(7), then a system call for each packet.
+//!
+//! Who passed a device still holds it, and could make it block. So it is read and written by calls that do not wait whatever it is
+//! set to (`RWF_NOWAIT`). Devices before Linux 6.4 know none: there this way trusts its peers, the ways by io_uring do not have to.
 
 use super::pool::Pool;
 use super::{Buffer, Event, STEP, Token};
 use nix::errno::Errno;
 use nix::sys::epoll::{Epoll as Poll, EpollCreateFlags, EpollEvent, EpollFlags, EpollTimeout};
 use nix::unistd::{read, write};
+use rustix::io::{ReadWriteFlags, preadv2, pwritev2};
 use std::collections::BTreeMap;
+use std::io::{IoSlice, IoSliceMut};
 use std::os::fd::OwnedFd;
 use std::time::Duration;
 
@@ -13,11 +18,20 @@ use std::time::Duration;
 const BATCH: usize = 32;
 /// How many descriptors are told of at a time.
 const DESCRIPTORS: usize = 128;
+/// Of what has no offset (preadv2(2): -1).
+const HERE: u64 = u64::MAX;
 
 #[derive(Debug)]
 pub(super) struct Epoll {
     poll: Poll,
     entries: BTreeMap<Token, Entry>,
+    calls: Calls,
+}
+
+/// Whether there are calls that do not wait, as far as is known.
+#[derive(Debug)]
+struct Calls {
+    nowait: bool,
 }
 
 #[derive(Debug)]
@@ -30,7 +44,11 @@ struct Entry {
 
 impl Epoll {
     pub fn new() -> Result<Self, Errno> {
-        Ok(Self { poll: Poll::new(EpollCreateFlags::EPOLL_CLOEXEC)?, entries: BTreeMap::new() })
+        Ok(Self {
+            poll: Poll::new(EpollCreateFlags::EPOLL_CLOEXEC)?,
+            entries: BTreeMap::new(),
+            calls: Calls { nowait: true },
+        })
     }
 
     pub fn add(&mut self, token: Token, fd: OwnedFd, is_device: bool) -> Result<(), Errno> {
@@ -76,7 +94,8 @@ impl Epoll {
             let token = event.data() as Token;
             match self.entries.get(&token) {
                 Some(Entry { fd, is_device: true, stepwise }) => {
-                    drain(fd, token, if *stepwise { STEP.into() } else { BATCH }, pool, events);
+                    let most = if *stepwise { STEP.into() } else { BATCH };
+                    self.calls.drain(fd, token, most, pool, events);
                 }
                 Some(_) => events.push(Event::Ready(token)),
                 None => {}
@@ -87,7 +106,7 @@ impl Epoll {
 
     pub fn write(&mut self, pool: &mut Pool, token: Token, buffer: Buffer, events: &mut Vec<Event>) {
         if let Some(entry) = self.entries.get(&token)
-            && let Err(errno) = write(&entry.fd, pool.bytes(&buffer))
+            && let Err(errno) = self.calls.write(&entry.fd, pool.bytes(&buffer))
         {
             events.push(Event::Refused(token, errno));
         }
@@ -95,26 +114,53 @@ impl Epoll {
     }
 }
 
-/// Reads what is there, up to so many packets.
-fn drain(fd: &OwnedFd, token: Token, most: usize, pool: &mut Pool, events: &mut Vec<Event>) {
-    for _ in 0..most {
-        let Some(mut buffer) = pool.take() else { return };
-        match read(fd, pool.room(&buffer)) {
-            Ok(length) => {
-                buffer.length = length as u32;
-                events.push(Event::Packet(token, buffer));
-            }
-            Err(errno) => {
-                pool.release(buffer);
-                match errno {
-                    Errno::EINTR => continue,
-                    Errno::EAGAIN => {}
-                    // It is down: epoll tells when it is up again.
-                    Errno::EIO => {}
-                    errno => events.push(Event::Broken(token, errno)),
+impl Calls {
+    /// Reads what is there, up to so many packets.
+    fn drain(&mut self, fd: &OwnedFd, token: Token, most: usize, pool: &mut Pool, events: &mut Vec<Event>) {
+        for _ in 0..most {
+            let Some(mut buffer) = pool.take() else { return };
+            match self.read(fd, pool.room(&buffer)) {
+                Ok(length) => {
+                    buffer.length = length as u32;
+                    events.push(Event::Packet(token, buffer));
                 }
-                return;
+                Err(errno) => {
+                    pool.release(buffer);
+                    match errno {
+                        Errno::EINTR => continue,
+                        Errno::EAGAIN => {}
+                        // It is down: epoll tells when it is up again.
+                        Errno::EIO => {}
+                        errno => events.push(Event::Broken(token, errno)),
+                    }
+                    return;
+                }
             }
         }
+    }
+
+    fn read(&mut self, fd: &OwnedFd, room: &mut [u8]) -> Result<usize, Errno> {
+        if self.nowait
+            && let Some(done) = self.judge(preadv2(fd, &mut [IoSliceMut::new(room)], HERE, ReadWriteFlags::NOWAIT))
+        {
+            return done;
+        }
+        read(fd, room)
+    }
+
+    fn write(&mut self, fd: &OwnedFd, bytes: &[u8]) -> Result<usize, Errno> {
+        if self.nowait
+            && let Some(done) = self.judge(pwritev2(fd, &[IoSlice::new(bytes)], HERE, ReadWriteFlags::NOWAIT))
+        {
+            return done;
+        }
+        write(fd, bytes)
+    }
+
+    /// What came of a call; none when there is no such call here.
+    fn judge(&mut self, done: rustix::io::Result<usize>) -> Option<Result<usize, Errno>> {
+        let done = done.map_err(|e| Errno::from_raw(e.raw_os_error()));
+        self.nowait = !matches!(done, Err(Errno::EOPNOTSUPP | Errno::ENOSYS | Errno::EPERM));
+        self.nowait.then_some(done)
     }
 }

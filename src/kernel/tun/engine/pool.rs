@@ -25,6 +25,8 @@ pub struct Buffer {
 pub(super) struct Pool {
     memory: Vec<u8>,
     free: Vec<u16>,
+    /// The lengths of those that are being written, and may have to be once more.
+    lengths: Vec<u32>,
 }
 
 impl Pool {
@@ -33,7 +35,8 @@ impl Pool {
         // Zeroed by the kernel, page by page when they are touched.
         let memory = vec![0; STRIDE * usize::from(READING + OWN)];
         let first = if lent { READING } else { 0 };
-        Self { memory, free: (first..READING + OWN).rev().collect() }
+        let lengths = vec![0; usize::from(READING + OWN)];
+        Self { memory, free: (first..READING + OWN).rev().collect(), lengths }
     }
 
     pub fn bytes(&self, buffer: &Buffer) -> &[u8] {
@@ -67,6 +70,17 @@ impl Pool {
     /// Takes back one of the second part.
     pub fn release(&mut self, buffer: Buffer) {
         self.free.push(buffer.index);
+    }
+
+    /// Remembers a buffer that is being written, if it may have to be written once more.
+    pub fn writing(&mut self, buffer: &Buffer, again: bool) {
+        self.lengths[usize::from(buffer.index)] = if again { buffer.length } else { 0 };
+    }
+
+    /// A buffer that was being written, and is to be written once more.
+    pub fn unwritten(&self, index: u16) -> Option<Buffer> {
+        let length = self.lengths[usize::from(index)];
+        (length > 0).then_some(Buffer { index, length })
     }
 
     /// Never frees the memory.

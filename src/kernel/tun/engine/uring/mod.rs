@@ -29,7 +29,7 @@ use io_uring::{IoUring, Probe, cqueue, opcode, squeue};
 use lent::{GROUP, Lent};
 use moderation::Moderation;
 use nix::errno::Errno;
-use nix::libc::{EBUSY, EINTR, ETIME, POLLIN, POLLOUT};
+use nix::libc::{EBUSY, EINTR, ETIME, POLLIN, POLLOUT, RWF_NOWAIT};
 use std::io;
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::time::{Duration, Instant};
@@ -181,7 +181,10 @@ impl Uring {
     pub fn write(&mut self, pool: &mut Pool, token: Token, buffer: Buffer) {
         let Some(entry) = self.entry(token) else { return self.release(pool, buffer) };
         let (fd, generation) = (Fd(entry.fd.as_raw_fd()), entry.generation);
-        let request = opcode::Write::new(fd, pool.address(buffer.index), buffer.length).build();
+        // One that waited would keep its buffer from all others, and who passed the device can make it wait.
+        let flags = if entry.waiting.is_some() { 0 } else { RWF_NOWAIT };
+        pool.writing(&buffer, flags != 0);
+        let request = opcode::Write::new(fd, pool.address(buffer.index), buffer.length).rw_flags(flags).build();
         self.push(request.user_data(data(Asked::Write, generation, buffer.index, token)));
     }
 
@@ -262,14 +265,7 @@ impl Uring {
         let result = usize::try_from(done.result()).map_err(|_| Errno::from_raw(-done.result()));
         match asked {
             Asked::Cancel => {}
-            Asked::Write => {
-                self.release(pool, Buffer { index, length: 0 });
-                if let Err(errno) = result
-                    && self.entry(token).is_some_and(|entry| entry.generation == generation)
-                {
-                    events.push(Event::Refused(token, errno));
-                }
-            }
+            Asked::Write => self.written(pool, token, generation, index, result, events),
             Asked::Poll => self.polled(token, generation, result, events),
             // The buffer of a read that goes on is told by its flags; this one is of the second part.
             Asked::Read if self.lent.is_some() && index < READING => {
@@ -280,6 +276,26 @@ impl Uring {
                 self.read_once(pool, token, generation, buffer, result, events);
             }
         }
+    }
+
+    fn written(
+        &mut self,
+        pool: &mut Pool,
+        token: Token,
+        generation: u16,
+        index: u16,
+        result: Result<usize, Errno>,
+        events: &mut Vec<Event>,
+    ) {
+        let is_there = self.entry(token).is_some_and(|entry| entry.generation == generation);
+        if let (Err(errno), true) = (result, is_there) {
+            if let Some(buffer) = pool.unwritten(index).filter(|_| errno == Errno::EOPNOTSUPP) {
+                self.let_wait(token);
+                return self.write(pool, token, buffer);
+            }
+            events.push(Event::Refused(token, errno));
+        }
+        self.release(pool, Buffer { index, length: 0 });
     }
 
     fn polled(&mut self, token: Token, generation: u16, result: Result<usize, Errno>, events: &mut Vec<Event>) {
