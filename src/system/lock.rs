@@ -59,6 +59,12 @@ pub fn acquire(dir: &Path) -> Result<Lock> {
     }
 }
 
+/// Whether somebody holds the lock of `dir` now.
+pub fn is_held(dir: &Path) -> bool {
+    let Ok(file) = File::open(dir.join("lock")) else { return false };
+    matches!(Flock::lock(file, FlockArg::LockSharedNonblock), Err((_, nix::errno::Errno::EWOULDBLOCK)))
+}
+
 fn take(path: &Path) -> Result<Lock> {
     let file = OpenOptions::new().create(true).write(true).truncate(false).mode(0o600).open(path);
     let file = file.with_context(|| format!("open {}", path.display()))?;

@@ -102,6 +102,13 @@ ip netns delete own
 wrong 'a namespace that somebody else deleted' 'somebody else deleted the namespace own'
 systemctl stop systemd-netns@own
 eventually inactive systemd-netns@own
+systemd-netns start own
+record=/run/systemd-netns/own/record.json
+jq '.progress = "unfinished"' $record >/run/unfinished
+cp /run/unfinished $record
+check_has 'what nobody has finished is found' 'was begun and not finished' systemd-netns doctor
+check_exit 'unless somebody is at work' 0 flock /run/systemd-netns/own/lock systemd-netns doctor
+systemd-netns stop own
 rm -r /etc/netns/own
 
 ip netns add nginx

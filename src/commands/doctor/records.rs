@@ -6,8 +6,8 @@ use crate::commands::look::is_ours;
 use crate::interfaces::diagnostic::Severity;
 use crate::kernel::netns;
 use crate::model::{Netns, NetnsName};
-use crate::system::nft;
-use crate::system::record::{Progress, Record};
+use crate::system::record::{Progress, Record, directory};
+use crate::system::{lock, nft};
 use std::collections::BTreeSet;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
@@ -43,31 +43,31 @@ pub(super) fn files(root: &Path, names: &BTreeSet<NetnsName>) -> Vec<Finding> {
     found
 }
 
-/// The records of namespaces.
+/// The records of namespaces. Those that somebody is working on are in whatever state they are.
 pub(super) fn records(names: &BTreeSet<NetnsName>) -> Vec<Finding> {
-    let mut found = Vec::new();
-    for name in names {
-        let again = [format!("systemd-netns stop {name}"), format!("systemctl restart systemd-netns@{name}")];
-        match Record::read(name) {
-            Err(e) => found.push(Finding::wrong(format!("{e:#}"), &again)),
-            Ok(None) if netns::is_mounted(name) => {
-                let what = format!("/run/netns/{name} exists and was not made by systemd-netns: a start would refuse");
-                found.push(Finding::wrong(what, &[format!("ip netns delete {name}")]));
-            }
-            Ok(Some(record)) if !is_ours(name, &record) => {
-                found.push(Finding::wrong(
-                    format!("somebody else deleted the namespace {name}, which is still recorded"),
-                    &again,
-                ));
-            }
-            Ok(Some(record)) if record.progress == Progress::Unfinished => {
-                found.push(Finding::wrong(format!("a start or stop of {name} was begun and not finished"), &again));
-            }
-            Ok(Some(record)) => found.extend(flushed(name, &record)),
-            Ok(None) => {}
+    let is_quiet = |name: &&NetnsName| record(name).is_some() && !lock::is_held(&directory(name));
+    // Once more: what was found may have been work that was finished meanwhile.
+    names.iter().filter(is_quiet).filter_map(record).collect()
+}
+
+fn record(name: &NetnsName) -> Option<Finding> {
+    let again = [format!("systemd-netns stop {name}"), format!("systemctl restart systemd-netns@{name}")];
+    match Record::read(name) {
+        Err(e) => Some(Finding::wrong(format!("{e:#}"), &again)),
+        Ok(None) if netns::is_mounted(name) => {
+            let what = format!("/run/netns/{name} exists and was not made by systemd-netns: a start would refuse");
+            Some(Finding::wrong(what, &[format!("ip netns delete {name}")]))
         }
+        Ok(Some(record)) if !is_ours(name, &record) => {
+            let what = format!("somebody else deleted the namespace {name}, which is still recorded");
+            Some(Finding::wrong(what, &again))
+        }
+        Ok(Some(record)) if record.progress == Progress::Unfinished => {
+            Some(Finding::wrong(format!("a start or stop of {name} was begun and not finished"), &again))
+        }
+        Ok(Some(record)) => flushed(name, &record),
+        Ok(None) => None,
     }
-    found
 }
 
 /// A table on the host that is not there as it was loaded, as after a restart of `nftables.service`.
