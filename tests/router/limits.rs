@@ -54,12 +54,12 @@ fn a_peer_sends_no_faster_than_its_rate() {
         let packet = udp("192.168.0.9", "203.0.113.9", 1, 2, &vec![0; size - 28]);
         // Most of it waits where it is: in the socket.
         let mut writer = Peer::from(peer.stream.try_clone().unwrap());
-        router.signal(Signal::SIGSTOP);
+        router.process().signal(Signal::SIGSTOP);
         let sent = std::thread::spawn(move || (0..count).for_each(|_| writer.send(&packet)));
         // By then there is more than the burst. What one more read brings is paid for in half a minute, which is known after a second,
         // unless a reload changes the rate.
         std::thread::sleep(Duration::from_millis(200));
-        router.signal(Signal::SIGCONT);
+        router.process().signal(Signal::SIGCONT);
         let came = |router: &Router| router.peer("192.168.0.9").map_or(0, |it| it["rx"].as_u64().unwrap());
         eventually("the burst came", || (came(&router) >= burst).then_some(()));
         // Others are not held up meanwhile.

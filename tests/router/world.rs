@@ -111,11 +111,6 @@ impl Router {
         router
     }
 
-    /// Sends it a signal.
-    pub fn signal(&self, signal: Signal) {
-        self.process.as_ref().expect("it runs").signal(signal);
-    }
-
     pub fn write(&self, more: &str) {
         self.write_whole(&format!(
             "[Router]\nAddress = 192.168.0.1/24, fd00::1/64\nListen = {SOCKET}\nStatistics = {STATISTICS}\n{more}\n"
