@@ -4,7 +4,7 @@
 
 mod common;
 
-use common::{dumps, eventually, in_world, ip_json, sh, try_sh};
+use common::{dumps, eventually, in_world, ip_json, own_etc, sh, try_sh};
 use std::path::Path;
 use std::process::{Command, Output};
 
@@ -13,10 +13,8 @@ const BINARY: &str = env!("CARGO_BIN_EXE_systemd-netns");
 /// A world with a NIC `eth0` that has an address and a route, and `/etc` to write to.
 fn world(test: impl FnOnce() + Send) {
     in_world(|| {
-        sh("mkdir -p /run/.etc/upper /run/.etc/work
-            mount -t overlay overlay -o lowerdir=/etc,upperdir=/run/.etc/upper,workdir=/run/.etc/work /etc
-            rm -rf /etc/netns /etc/network/interfaces /etc/network/interfaces.d
-            mkdir -p /etc/network
+        own_etc();
+        sh("mkdir -p /etc/network
             ip link set lo up
             ip netns add wire
             ip link add eth0 address 02:00:00:00:00:01 mtu 1400 type veth peer name eth0 netns wire

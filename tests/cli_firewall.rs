@@ -2,7 +2,7 @@
 
 mod common;
 
-use common::{in_world, sh, try_sh};
+use common::{in_world, own_etc, sh, try_sh};
 use std::path::Path;
 use std::process::Command;
 
@@ -33,10 +33,8 @@ fn world(test: impl FnOnce() + Send) {
             eprintln!("SKIPPED: there is no nft, or this kernel has no nf_tables");
             return;
         }
-        sh("mkdir -p /run/.etc/upper /run/.etc/work
-            mount -t overlay overlay -o lowerdir=/etc,upperdir=/run/.etc/upper,workdir=/run/.etc/work /etc
-            rm -rf /etc/netns /etc/systemd-netns /etc/network/interfaces /etc/network/interfaces.d
-            ip link set lo up
+        own_etc();
+        sh("ip link set lo up
             ip netns add wire
             ip link add eth0 type veth peer name eth0 netns wire
             nft add table inet mine");

@@ -3,17 +3,15 @@
 
 mod common;
 
-use common::{in_world, ip_json, sh, try_sh};
+use common::{in_world, ip_json, own_etc, sh, try_sh};
 use std::path::Path;
 use std::process::Command;
 
 /// A world with the NICs `eth0` to `eth2`, which are down.
 fn world(test: impl FnOnce() + Send) {
     in_world(|| {
-        sh("mkdir -p /run/.etc/upper /run/.etc/work
-            mount -t overlay overlay -o lowerdir=/etc,upperdir=/run/.etc/upper,workdir=/run/.etc/work /etc
-            rm -rf /etc/netns /etc/network/interfaces /etc/network/interfaces.d
-            mkdir -p /etc/network
+        own_etc();
+        sh("mkdir -p /etc/network
             ip link set lo up
             ip netns add wire
             for nic in eth0 eth1 eth2; do ip link add $nic type veth peer name $nic netns wire; done");

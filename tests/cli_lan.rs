@@ -2,7 +2,7 @@
 
 mod common;
 
-use common::{in_world, ip_json, sh, try_sh};
+use common::{in_world, ip_json, own_etc, sh, try_sh};
 use std::path::Path;
 use std::process::Command;
 
@@ -26,10 +26,8 @@ iface tap0 inet manual
 
 fn world(test: impl FnOnce() + Send) {
     in_world(|| {
-        sh("mkdir -p /run/.etc/upper /run/.etc/work
-            mount -t overlay overlay -o lowerdir=/etc,upperdir=/run/.etc/upper,workdir=/run/.etc/work /etc
-            rm -rf /etc/netns /etc/systemd-netns /etc/network/interfaces /etc/network/interfaces.d
-            ip link set lo up
+        own_etc();
+        sh("ip link set lo up
             ip netns add wire
             ip link add eth0 type veth peer name eth0 netns wire
             ip netns add wire1

@@ -2,7 +2,7 @@
 
 mod common;
 
-use common::{in_world, sh, try_sh};
+use common::{in_world, own_etc, sh, try_sh};
 use std::path::Path;
 use std::process::Command;
 
@@ -15,10 +15,8 @@ fn program() -> &'static str {
 /// A world with a link `eth0`, a router `emperor0` and a service `app`.
 fn world(test: impl FnOnce() + Send) {
     in_world(|| {
-        sh("mkdir -p /run/.etc/upper /run/.etc/work
-            mount -t overlay overlay -o lowerdir=/etc,upperdir=/run/.etc/upper,workdir=/run/.etc/work /etc
-            rm -rf /etc/netns /etc/systemd-netns /etc/network/interfaces /etc/network/interfaces.d
-            ip link set lo up
+        own_etc();
+        sh("ip link set lo up
             ip netns add wire
             ip link add eth0 type veth peer name eth0 netns wire
             sysctl -qw net.ipv4.conf.eth0.forwarding=0 net.ipv6.conf.all.forwarding=0 net.ipv6.conf.eth0.accept_ra=1");

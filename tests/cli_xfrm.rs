@@ -5,7 +5,7 @@
 mod common;
 
 use common::kinds::has;
-use common::{in_world, sh, try_sh};
+use common::{in_world, own_etc, sh, try_sh};
 use std::path::Path;
 use std::process::Command;
 use systemd_netns::model::VirtualKind;
@@ -19,10 +19,8 @@ fn program() -> &'static str {
 /// A world with the NICs `eth0` and `eth1`, and the files of a gateway `web` whose link leaves in `tunnel`.
 fn world(test: impl FnOnce() + Send) {
     in_world(|| {
-        sh("mkdir -p /run/.etc/upper /run/.etc/work
-            mount -t overlay overlay -o lowerdir=/etc,upperdir=/run/.etc/upper,workdir=/run/.etc/work /etc
-            rm -rf /etc/netns /etc/network/interfaces /etc/network/interfaces.d
-            mkdir -p /etc/network
+        own_etc();
+        sh("mkdir -p /etc/network
             ip link set lo up
             ip netns add wire
             ip link add eth0 type veth peer name eth0 netns wire

@@ -4,7 +4,7 @@
 
 mod common;
 
-use common::{eventually, in_world, ip_json, sh, try_sh};
+use common::{eventually, in_world, ip_json, own_etc, sh, try_sh};
 use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
 
@@ -57,10 +57,8 @@ impl Server {
 /// A world with a NIC `eth0` whose cable leads to the namespace `lan`.
 fn world(test: impl FnOnce() + Send) {
     in_world(|| {
-        sh("mkdir -p /run/.etc/upper /run/.etc/work
-            mount -t overlay overlay -o lowerdir=/etc,upperdir=/run/.etc/upper,workdir=/run/.etc/work /etc
-            rm -rf /etc/netns /etc/network/interfaces /etc/network/interfaces.d
-            ip link set lo up
+        own_etc();
+        sh("ip link set lo up
             ip netns add lan
             ip link add eth0 address 02:00:00:00:00:01 type veth peer name eth0 netns lan
             ip -n lan link set lo up

@@ -2,7 +2,7 @@
 
 mod common;
 
-use common::{eventually, in_world, sh};
+use common::{eventually, in_world, own_etc, sh};
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{Read, Write};
 use std::net::TcpStream;
@@ -14,10 +14,8 @@ const BINARY: &str = env!("CARGO_BIN_EXE_systemd-netns");
 /// A world with `/etc` to write to, and a namespace `web` with a pair to the host.
 fn world(test: impl FnOnce() + Send) {
     in_world(|| {
-        sh("mkdir -p /run/.etc/upper /run/.etc/work
-            mount -t overlay overlay -o lowerdir=/etc,upperdir=/run/.etc/upper,workdir=/run/.etc/work /etc
-            rm -rf /etc/netns /etc/network/interfaces /etc/network/interfaces.d
-            mkdir -p /etc/network /etc/netns/web/network /etc/netns/idle/network
+        own_etc();
+        sh("mkdir -p /etc/network /etc/netns/web/network /etc/netns/idle/network
             echo 'auto lo' >/etc/netns/idle/network/interfaces
             echo 'link-netns web out0 in0' >/etc/netns/web/network/links
             ip link set lo up

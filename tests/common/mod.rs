@@ -37,6 +37,14 @@ pub fn in_world<T: Send>(test: impl FnOnce() -> T + Send) -> Option<T> {
     })
 }
 
+/// Lays a layer of the world's own over `/etc`, in which nothing is configured.
+#[track_caller]
+pub fn own_etc() {
+    sh("mkdir -p /run/.etc/upper /run/.etc/work
+        mount -t overlay overlay -o lowerdir=/etc,upperdir=/run/.etc/upper,workdir=/run/.etc/work /etc
+        rm -rf /etc/netns /etc/systemd-netns /etc/network/interfaces /etc/network/interfaces.d");
+}
+
 /// Does one thing in a fresh world and another in a second one, then looks at both until they look the same; some of what
 /// the kernel does comes a little later. Gives back the last look at each.
 pub fn in_two_worlds<T: PartialEq + Send>(
