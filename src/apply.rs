@@ -44,6 +44,13 @@ pub fn apply_all(kernel: &mut Kernel, about: About<'_>, plan: &Plan) -> Vec<Fail
     walk(kernel, about, plan, false)
 }
 
+/// Tells the journal of operations whose work was done by others.
+pub fn tell(about: About<'_>, ops: &[Op]) {
+    let mut diary = Diary { about, changes: 0 };
+    diary.tell(ops, &[]);
+    diary.end();
+}
+
 /// Of how many changes the journal is told one by one; of the others only how many they are. A plan may have many thousands.
 const TOLD: usize = 500;
 

@@ -2,10 +2,11 @@
 
 mod common;
 
+use common::kinds::has_vlans;
 use common::ops::*;
 use common::{in_world, ip_json, sh};
 use std::collections::{BTreeMap, BTreeSet};
-use systemd_netns::kernel::{Error, Kernel, Wanted};
+use systemd_netns::kernel::{Error, Kernel, Observed, Wanted};
 use systemd_netns::model::{Kind, LinkName, Netns, Place, Sysctl, VirtualKind};
 use systemd_netns::plan::Op;
 
@@ -126,5 +127,100 @@ fn links_are_seen_with_what_they_stand_on() {
         assert!(!seen.state.netns.contains_key(&inside("none")));
         let index = ip_json("-n a link show dev e0")[0]["ifindex"].as_u64();
         assert_eq!(seen.indexes.get(&at(&a, "e0")).map(|index| u64::from(*index)), index);
+    });
+}
+
+/// What is seen of the host with these links spoken of and those names besides.
+fn glance(links: &[&str], names: &[&str], netns: &[Netns]) -> Observed {
+    let set = |names: &[&str]| Some(names.iter().map(|name| link(name)).collect());
+    let netns = netns.iter().cloned().chain([Netns::Host]).collect();
+    let wanted = Wanted { netns, host_links: set(links), host_names: set(names), ..Wanted::default() };
+    Kernel::new().observe(&wanted).unwrap()
+}
+
+fn names_of(seen: &Observed) -> Vec<&str> {
+    seen.state.netns[&Netns::Host].links.keys().map(LinkName::as_str).collect()
+}
+
+#[test]
+fn of_a_host_with_many_links_those_that_are_named_are_seen() {
+    in_world(|| {
+        sh("ip netns add a; for n in 0 1 2 3; do ip link add p$n type veth peer name q$n; done
+            ip link add n0 type veth peer name n1 netns a; ip link property add dev p3 altname other
+            for l in p0 q0 p1 q1 n0; do ip link set $l up; done; ip -n a link set n1 up
+            ip address add 192.0.2.1/24 dev p0; ip -6 address add 2001:db8::1/64 dev p0 nodad
+            ip route add 10.0.0.0/8 dev p0; ip -6 route add 2001:db8:1::/48 dev p0; ip route add 11.0.0.0/8 dev p1");
+        let a = inside("a");
+        let all = observe(&[Netns::Host, a.clone()]);
+        let some = glance(&["p0", "n0", "none"], &["p1", "other"], std::slice::from_ref(&a));
+        // With the other ends of pairs, and the link that has the name as its second.
+        assert_eq!(names_of(&some), ["n0", "p0", "p1", "p3", "q0", "q1", "q3"]);
+        assert_part(&some, &all);
+        assert_eq!(some.state.netns[&Netns::Host].addresses_of(link("p0")).len(), 2);
+        assert_eq!(destinations(&some), ["10.0.0.0/8", "2001:db8:1::/48"]);
+        assert_eq!(some.state.netns[&a], all.state.netns[&a]);
+    });
+}
+
+#[test]
+fn a_vlan_is_seen_with_all_that_is_below_it() {
+    if !has_vlans() {
+        return;
+    }
+    in_world(|| {
+        sh("ip netns add a; for n in 0 1; do ip link add p$n type veth peer name q$n; done
+            ip link add link p0 name p0.7 type vlan id 7; ip link add link p0.7 name p0.7.8 type vlan id 8
+            ip link add link p0.7 name inside type vlan id 9; ip link set inside netns a
+            for l in p0 q0 p0.7 p0.7.8; do ip link set $l up; done
+            ip address add 192.0.2.1/24 dev p0.7.8; ip route add 10.0.0.0/8 dev p0.7.8; ip route add 11.0.0.0/8 dev p0.7");
+        let a = inside("a");
+        let all = observe(&[Netns::Host, a.clone()]);
+        let some = glance(&["p0.7.8"], &[], std::slice::from_ref(&a));
+        assert_eq!(names_of(&some), ["p0", "p0.7", "p0.7.8", "q0"]);
+        assert_part(&some, &all);
+        assert_eq!(destinations(&some), ["10.0.0.0/8"]);
+        assert_eq!(some.state.netns[&a], all.state.netns[&a]);
+        assert_eq!(names_of(&glance(&["q1"], &[], &[a])), names_of(&all), "what stands on the host's p0.7 is inside");
+    });
+}
+
+/// Whether what is seen of links of the host is what is seen of them among all others.
+#[track_caller]
+fn assert_part(some: &Observed, all: &Observed) {
+    let (whole, part) = (&all.state.netns[&Netns::Host], &some.state.netns[&Netns::Host]);
+    for (name, link) in &part.links {
+        assert_eq!(Some(link), whole.links.get(name), "{name}");
+        assert_eq!(whole.addresses_of(*name), part.addresses_of(*name));
+        assert_eq!(some.indexes.get(&host(name.as_str())), all.indexes.get(&host(name.as_str())));
+    }
+}
+
+fn destinations(seen: &Observed) -> Vec<String> {
+    seen.state.netns[&Netns::Host].routes.iter().map(|route| route.to.to_string()).collect()
+}
+
+#[test]
+fn all_links_of_the_host_are_seen_where_others_matter() {
+    in_world(|| {
+        sh("ip netns add a; ip link add br0 type bridge; ip link add alone type veth peer name other netns a
+            for n in 0 1 2; do ip link add p$n type veth peer name q$n; ip link set p$n up; ip link set q$n up; done
+            ip link set p2 master br0; ip link add n0 type veth peer name n1 netns a
+            ip -6 address add 2001:db8::1/64 dev p0 nodad; ip -6 address add 2001:db8:2::1/64 dev p1 nodad
+            ip -6 route add 2001:db8:9::/48 nexthop via 2001:db8::2 dev p0 nexthop via 2001:db8:2::2 dev p1");
+        // With those of tunnels, where the kernel has any.
+        let all = names_of(&observe(&[Netns::Host])).len();
+        let named = |links: &[&str]| names_of(&glance(links, &[], &[])).len();
+        assert_eq!(named(&["alone"]), 1);
+        assert_eq!(named(&["q2"]), all, "the other end is a port");
+        assert_eq!(named(&["p2"]), all, "a port");
+        assert_eq!(named(&["br0"]), all, "a master");
+        assert_eq!(named(&["p0"]), all, "a route goes by another link, too");
+        let routes = glance(&["p0"], &[], &[]).state.netns[&Netns::Host].routes.clone();
+        assert_eq!(routes.len(), 2, "{routes:?}");
+        let a = [inside("a")];
+        assert_eq!(names_of(&glance(&["alone"], &["n0"], &a)), ["alone", "n0"]);
+        let seen = glance(&["alone"], &[], &a);
+        assert_eq!(names_of(&seen).len(), all, "a link inside is tied to one that was not named");
+        assert_eq!(seen.state.link(&at(&a[0], "n1")).unwrap().kind, Some(Kind::Veth { peer: Some(host("n0")) }));
     });
 }

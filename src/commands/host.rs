@@ -3,7 +3,7 @@
 
 use super::look;
 use crate::kernel::{Kernel, Wanted};
-use crate::model::{Desired, LinkName, Netns, NetnsName, Owned, Place, RouterName, Sysctl};
+use crate::model::{Desired, LinkName, Netns, NetnsName, Owned, RouterName, Sysctl};
 use crate::plan::{Before, changes_host, forwards_all};
 use crate::system::lock::{self, Lock};
 use crate::system::{gate, record::Record};
@@ -38,10 +38,6 @@ pub(super) fn along(desired: &Desired) -> BTreeSet<Sysctl> {
     families.iter().flat_map(of).chain(redirects).filter_map(|path| Sysctl::parse(&path)).collect()
 }
 
-fn on_host(made: &[Place]) -> Vec<LinkName> {
-    made.iter().filter(|place| place.netns == Netns::Host).map(|place| place.link).collect()
-}
-
 /// The links of the host that take router advertisements for as long as nothing is forwarded. What somebody has changed on record was
 /// something else before.
 pub(super) fn advertised() -> Result<Vec<LinkName>> {
@@ -52,13 +48,15 @@ pub(super) fn advertised() -> Result<Vec<LinkName>> {
         netns: [Netns::Host].into(),
         sysctls: [(Netns::Host, keys)].into(),
         host_links: Some(BTreeSet::new()),
+        ..Wanted::default()
     };
     let seen = Kernel::new().observe(&wanted)?.state.netns.remove(&Netns::Host).unwrap_or_default();
     let changed = befores(None, None);
     let before = |key: &Sysctl| changed.iter().find_map(|before| before.get(key)).or_else(|| seen.sysctls.get(key));
     // Ports of a bridge take none, and nobody advertises routers on links that lead to namespaces of ours.
     let records = Record::list().into_iter().filter_map(|name| Record::read(&name).ok().flatten());
-    let made: BTreeSet<LinkName> = records.flat_map(|r| on_host(r.made())).collect();
+    let made: BTreeSet<LinkName> =
+        records.flat_map(|r| r.made().iter().filter_map(look::on_host).collect::<Vec<_>>()).collect();
     let may = |link: &LinkName| seen.links.get(link).is_some_and(|l| l.master.is_none()) && !made.contains(link);
     let takes = |link: &LinkName| before(&key(link)).is_some_and(|value| value == "1");
     Ok(links.iter().copied().filter(|link| may(link) && takes(link)).collect())

@@ -2,7 +2,7 @@
 
 use super::host;
 use crate::kernel::{Kernel, Namespace, Observed, Wanted, netns};
-use crate::model::{Desired, LinkName, MARK_TABLE, Netns, NetnsName, Owned, Sysctl};
+use crate::model::{Desired, Kind, Link, LinkName, MARK_TABLE, Netns, NetnsName, Owned, Place, State, Sysctl};
 use crate::system::nft;
 use crate::system::record::{Progress, Record};
 use anyhow::{Result, bail};
@@ -17,7 +17,12 @@ pub(super) fn look(
     owned: Option<&Owned>,
     desired: Option<&Desired>,
 ) -> Result<Observed> {
-    let mut observed = kernel.observe(&wanted(name, record, owned, desired))?;
+    let mut wanted = wanted(name, record, owned, desired);
+    let mut observed = kernel.observe(&wanted)?;
+    if owned.is_some_and(|owned| needs_another_name(&observed.state, owned)) {
+        wanted.host_names = None;
+        observed = kernel.observe(&wanted)?;
+    }
     let versions = || desired.into_iter().chain(owned.into_iter().flat_map(Owned::versions));
     let inside = Netns::Named(name.clone());
     if versions().any(|version| version.ruleset.is_some())
@@ -85,6 +90,14 @@ pub(super) fn links(netns: &Netns) -> Vec<LinkName> {
     links.into_iter().map(|(_, name)| name).collect()
 }
 
+/// Whether something inside may come to the host under another name than it had: to choose one, all have to be known.
+fn needs_another_name(state: &State, owned: &Owned) -> bool {
+    let is_taken = |place: &Place| owned.taken.iter().any(|taken| taken.place == *place);
+    let mut inside = state.places().filter(|(place, _)| place.netns != Netns::Host);
+    inside.any(|(place, link)| link.kind == Some(Kind::Physical) && !is_taken(&place))
+        || state.netns.get(&Netns::Host).is_some_and(|host| owned.taken.iter().any(|taken| host.has_name(taken.name)))
+}
+
 /// What must be looked at for a namespace: what its files and its record speak of.
 pub(super) fn wanted(
     name: &NetnsName,
@@ -116,8 +129,9 @@ pub(super) fn wanted(
             if link.addresses().any(|a| a.local.addr().is_ipv4()) {
                 of_netns.insert(Sysctl::ipv4(link.place.link, "promote_secondaries"));
             }
-            links.insert(link.host_name());
-            links.insert(link.place.link);
+            if !link.place.link.is_loopback() || link.place.netns == Netns::Host {
+                links.extend([link.host_name(), link.place.link]);
+            }
         }
     }
     for all in versions() {
@@ -129,5 +143,17 @@ pub(super) fn wanted(
     for (netns, settings) in owned.iter().flat_map(|o| &o.elsewhere) {
         sysctls.entry(netns.clone()).or_default().extend(settings.keys().cloned());
     }
-    Wanted { netns, sysctls, host_links: Some(links) }
+    // What becomes a port of a bridge of the host's, or is made on a NIC that stays there.
+    let of = |link: &Link| [link.master, link.kind.as_ref().and_then(Kind::tied_to).and_then(on_host)];
+    let described = versions().flat_map(|all| &all.links).map(|link| &link.link);
+    let before = owned.iter().flat_map(|o| o.before.links.values());
+    let taken = owned.iter().flat_map(|o| &o.taken).map(|taken| taken.name);
+    let made = owned.iter().flat_map(|o| &o.made).filter_map(on_host);
+    let host_names = Some(described.chain(before).flat_map(of).flatten().chain(taken).chain(made).collect());
+    Wanted { netns, sysctls, host_links: Some(links), host_names }
+}
+
+/// The link of a place on the host.
+pub(super) fn on_host(place: &Place) -> Option<LinkName> {
+    Some(place.link).filter(|_| place.netns == Netns::Host)
 }

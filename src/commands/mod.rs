@@ -16,6 +16,7 @@ mod load;
 mod look;
 mod machine;
 mod names;
+mod pairs;
 mod plan;
 mod publish;
 mod router;

@@ -1,6 +1,7 @@
 //! `stop` and `delete`: from the record alone.
 
 use super::look::{is_ours, look, refuse_foreign};
+use super::pairs::Pairs;
 use super::{host, shared};
 use crate::apply::{Failed, apply_all};
 use crate::kernel::{Kernel, netns};
@@ -43,7 +44,7 @@ pub(super) fn stop_locked(name: &NetnsName, record: &Record) -> Result<()> {
         record.write(name)?;
     }
     let mut kernel = Kernel::new();
-    let mut failures = Vec::new();
+    let (mut failures, mut pairs) = (Vec::new(), Pairs::default());
     if let Some(owned) = record.owned(name, None)? {
         let _settings = host::lock(None, Some(&owned))?;
         let current = look(&mut kernel, name, Some(&record), Some(&owned), None)?;
@@ -52,8 +53,9 @@ pub(super) fn stop_locked(name: &NetnsName, record: &Record) -> Result<()> {
         plan.spare(&shared::desires(&shared::others(name, Some(&record), None)));
         plan.spare_settings(&current.state, &host::befores(Some(name), None), None);
         plan.notes.iter().for_each(|note| log::warn!("{note}"));
-        failures = apply_all(&mut kernel, About::Netns(name), &plan);
         let done = report::summary(&plan);
+        pairs = Pairs::take_from(&mut plan, &mut kernel, name, &current);
+        failures = apply_all(&mut kernel, About::Netns(name), &plan);
         journal::tell(About::Netns(name), Event::Down, "stop", format_args!("{name} is down: {done}"));
     }
     // The user's commands may fail, as they may with ifdown; they leave nothing of ours behind.
@@ -61,28 +63,38 @@ pub(super) fn stop_locked(name: &NetnsName, record: &Record) -> Result<()> {
     for failed in commands {
         log::warn!("{:#}, ignoring", anyhow::Error::from(failed));
     }
+    // It ends when nobody holds it any more, this program included.
+    drop(kernel);
     failures.retain(|f| !went_by_itself(f));
+    let mut ended = false;
+    if failures.is_empty() {
+        shared::release(name, &record.uses)?;
+        ended = delete_name(name, &record)?;
+    }
+    failures.extend(pairs.finish(name, ended).into_iter().filter(|f| !went_by_itself(f)));
     report_failures(failures)?;
-    shared::release(name, &record.uses)?;
-    delete_name(name, record)
+    if ended {
+        return Record::remove(name);
+    }
+    let mut left = Record::created(record.identity);
+    left.abandoned = true;
+    left.write(name)
 }
 
-/// The last step: the namespace's name, and the record with it.
-fn delete_name(name: &NetnsName, record: Record) -> Result<()> {
+/// The namespace's name; whether it is gone. What is left otherwise is going to be empty.
+fn delete_name(name: &NetnsName, record: &Record) -> Result<bool> {
     // Where a start was killed while it made the namespace, or a stop in this place, there may be a file without a mount.
-    if is_ours(name, &record) || (!netns::is_mounted(name) && netns::path(name).exists()) {
+    if is_ours(name, record) || (!netns::is_mounted(name) && netns::path(name).exists()) {
         match netns::delete(name) {
             Err(e) if e.errno() == Some(Errno::EBUSY) => {
-                // In the unit's sandbox the mount that others see is out of reach. What is left is empty.
+                // In the unit's sandbox the mount that others see is out of reach.
                 log::debug!("{name}: the namespace's name is left for `delete`, outside of this mount namespace");
-                let mut left = Record::created(record.identity);
-                left.abandoned = true;
-                return left.write(name);
+                return Ok(false);
             }
             done => done?,
         }
     }
-    Record::remove(name)
+    Ok(true)
 }
 
 /// What was to be deleted and is gone already is no failure.

@@ -10,6 +10,7 @@
 use super::error::{Error, Failure};
 use super::session::{Request, Session, refusal};
 use netlink_packet_core::{NLM_F_ACK, NLMSG_ERROR, NetlinkBuffer};
+use nix::errno::Errno;
 use std::ops::ControlFlow;
 
 /// How much goes into one datagram. The default send buffer of a socket is some 200 KiB.
@@ -85,4 +86,35 @@ impl<'s> Batch<'s> {
         self.datagram.clear();
         self.pending.clear();
     }
+}
+
+/// Asks several questions at once, of which a datagram holds a thousand, each for one message, and reads the answers with `view`.
+/// Those about links that are not there have none.
+pub(super) fn ask_all<T>(
+    session: &mut Session,
+    questions: &[Request],
+    mut view: impl FnMut(&[u8]) -> Option<T>,
+) -> Result<Vec<T>, Error> {
+    let Some(last) = questions.len().checked_sub(1) else { return Ok(Vec::new()) };
+    let (mut datagram, first) = (Vec::new(), session.next_sequence());
+    for (position, question) in questions.iter().enumerate() {
+        let sequence = if position == 0 { first } else { session.next_sequence() };
+        question.append_to(&mut datagram, if position == last { NLM_F_ACK } else { 0 }, sequence);
+    }
+    session.send(&datagram)?;
+    let (mut answers, mut refused) = (Vec::new(), None);
+    session.receive(|message| {
+        let position = message.sequence.wrapping_sub(first) as usize;
+        if position > last {
+            return ControlFlow::Continue(());
+        }
+        if message.kind != NLMSG_ERROR {
+            answers.extend(view(message.payload));
+            return ControlFlow::Continue(());
+        }
+        let error = refusal(message);
+        refused = refused.take().or(error.filter(|error| error.errno() != Some(Errno::ENODEV)));
+        if position == last { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+    })?;
+    refused.map_or(Ok(answers), Err)
 }

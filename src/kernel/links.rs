@@ -155,22 +155,35 @@ impl Kernel {
     /// Moves and renames. The kernel moves first and renames then, so a name that is taken would leave the link there
     /// under its old one, without its addresses; hence the look before, and the way back after.
     pub(super) fn move_link(&mut self, from: &Place, to: &Place) -> Result<(), Error> {
+        if from.link == to.link {
+            return self.move_as_it_is(from, to);
+        }
         let there = self.file(&to.netns)?;
         let index = self.opened(&from.netns)?.index(from.link)?;
-        let name = Some(to.link).filter(|name| *name != from.link);
         if from.netns != to.netns {
             let as_altname = Place::new(from.netns.clone(), to.link);
-            let own = name.is_some() && self.find(&as_altname)?.is_some_and(|seen| seen.index == index);
-            if own || self.find(to)?.is_some() {
-                return Err(Error::Refused { errno: Errno::EEXIST, text: Some(format!("the name {to} is taken")) });
+            if self.find(&as_altname)?.is_some_and(|seen| seen.index == index) || self.find(to)?.is_some() {
+                return Err(name_is_taken(to));
             }
         }
         self.opened(&to.netns)?.indexes.clear();
-        let moved = self.ask_about_links(&from.netns, &request::link::move_to(index, there.as_fd(), name));
-        if moved.is_err() && name.is_some() {
+        let moved = self.ask_about_links(&from.netns, &request::link::move_as(index, there.as_fd(), to.link));
+        if moved.is_err() {
             self.bring_back(from, &to.netns)?;
         }
         moved
+    }
+
+    /// Moves a link that keeps its name, which needs no look before: the kernel refuses where something has that name.
+    fn move_as_it_is(&mut self, from: &Place, to: &Place) -> Result<(), Error> {
+        let there = self.file(&to.netns)?;
+        self.opened(&to.netns)?.indexes.clear();
+        let moved = self.ask_about_links(&from.netns, &request::link::move_to(from.link, there.as_fd()));
+        match moved {
+            Err(Error::Refused { errno: Errno::EEXIST, .. }) if self.find(to)?.is_some() => Err(name_is_taken(to)),
+            Err(Error::Refused { errno: Errno::ENODEV, .. }) => Err(Error::NoLink(from.link)),
+            other => other,
+        }
     }
 
     /// Brings a link back that was moved, but not renamed.
@@ -181,7 +194,7 @@ impl Kernel {
         }
         let Some(link) = self.find(&strayed)? else { return Ok(()) };
         let back = self.file(&from.netns)?;
-        self.ask_about_links(strayed_to, &request::link::move_to(link.index, back.as_fd(), None))
+        self.ask_about_links(strayed_to, &request::link::move_to(link.name, back.as_fd()))
     }
 
     fn find(&mut self, place: &Place) -> Result<Option<Seen>, Error> {
@@ -194,4 +207,8 @@ impl Kernel {
         opened.indexes.clear();
         opened.session.request(request)
     }
+}
+
+fn name_is_taken(place: &Place) -> Error {
+    Error::Refused { errno: Errno::EEXIST, text: Some(format!("the name {place} is taken")) }
 }

@@ -6,15 +6,17 @@
 //!
 //! Must not know: plans, who waits.
 
+use super::Kernel;
 use super::error::Error;
 use super::netns::Namespace;
 use super::observe::{address, link};
 use super::request;
 use super::session::Session;
 use super::view::INET6;
-use crate::model::LinkName;
+use crate::model::{LinkName, Netns};
 use netlink_packet_route::AddressFamily;
 use nix::errno::Errno;
+use nix::net::if_::if_indextoname;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use std::net::IpAddr;
 use std::os::fd::AsFd;
@@ -24,6 +26,20 @@ const RTNLGRP_LINK: u32 = 1;
 const RTNLGRP_IPV6_IFADDR: u32 = 9;
 const BR_STATE_LISTENING: u8 = 1;
 const BR_STATE_LEARNING: u8 = 2;
+
+impl Kernel {
+    /// Waits until the host has no link of these indexes any more, and gives back those that it has nevertheless.
+    pub fn await_absence(&mut self, indexes: &[u32], limit: Duration) -> Vec<u32> {
+        let what = || "links that go with their namespace are still there".to_owned();
+        // Not by netlink: the lock that it takes is what those who are waited for need. Of a link that is gone nix says an empty name.
+        let is_there = |index: &u32| if_indextoname(*index).is_ok_and(|name| !name.is_empty());
+        let gone = || Ok(!indexes.iter().any(is_there));
+        let hear = |host: &Namespace| Session::open_for(host, &[RTNLGRP_LINK]);
+        let waited = self.namespace(&Netns::Host).and_then(hear).and_then(|mut h| until(&mut h, limit, what, gone));
+        waited.unwrap_or_else(|error| log::debug!("{error}"));
+        indexes.iter().copied().filter(is_there).collect()
+    }
+}
 
 /// Waits until there is a link of that name.
 pub(super) fn for_link(

@@ -55,6 +55,11 @@ impl State {
 }
 
 impl NetnsState {
+    /// Whether a link has that name, be it an alternative one.
+    pub fn has_name(&self, name: LinkName) -> bool {
+        self.links.contains_key(&name) || self.links.values().any(|link| link.altnames.contains(name.as_str()))
+    }
+
     /// The addresses of a link, none when it has none.
     pub fn addresses_of(&self, link: LinkName) -> &[Address] {
         self.addresses.get(&link).map_or(&[], Vec::as_slice)

@@ -113,11 +113,7 @@ fn find(draft: &Draft, taken: &Taken, owned: &Owned) -> Option<Place> {
 
 /// The name on the host, or a free `devN`, as the kernel itself would choose.
 fn home_name(draft: &mut Draft, name: LinkName) -> LinkName {
-    let taken = |name: LinkName| {
-        draft.now.netns.get(&Netns::Host).is_some_and(|host| {
-            host.links.contains_key(&name) || host.links.values().any(|l| l.altnames.contains(name.as_str()))
-        })
-    };
+    let taken = |name: LinkName| draft.now.netns.get(&Netns::Host).is_some_and(|host| host.has_name(name));
     if !taken(name) {
         return name;
     }

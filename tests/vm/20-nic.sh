@@ -35,3 +35,21 @@ check_is 'it is as it was' "$before" "$(snapshot)"
 
 check 'nginx starts again' systemctl start nginx
 check 'and answers' fetch 192.0.2.2
+check 'nginx stops again' systemctl stop nginx
+check 'and its namespace' eventually inactive systemd-netns@nginx
+
+# One that an administrator moves in by hand goes to the host, where its name is somebody else's by then.
+printf 'auto lo\niface lo inet loopback\n' | write /etc/netns/nginx/network/interfaces
+check 'a namespace without a NIC' systemctl start systemd-netns@nginx
+ip link set "$nic" netns nginx
+ip link add "$nic" type bridge
+check 'it stops with a NIC of somebody in it' systemctl stop systemd-netns@nginx
+check 'and is gone' eventually test ! -e /run/netns/nginx
+came_back() { nic_with_mac 02:00:00:00:00:11 | grep -q .; }
+check 'the NIC is on the host' eventually came_back
+check_not 'under another name' test "$(nic_with_mac 02:00:00:00:00:11)" = "$nic"
+check_has 'which the journal tells' "$nic was moved into nginx by somebody else" \
+    journalctl -b -o cat -u systemd-netns@nginx
+ip link delete "$nic" type bridge
+ip link set "$(nic_with_mac 02:00:00:00:00:11)" down
+ip link set "$(nic_with_mac 02:00:00:00:00:11)" name "$nic"

@@ -172,6 +172,7 @@ fn look_at(wanted: Option<&Gate>, owned: Option<&OwnedGate>) -> Result<State> {
         netns: [Netns::Host].into(),
         sysctls: [(Netns::Host, gate_settings(wanted, owned))].into(),
         host_links: Some(gate_links(wanted, owned)),
+        ..Wanted::default()
     };
     Ok(Kernel::new().observe(&wanted)?.state)
 }

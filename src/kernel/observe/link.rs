@@ -153,6 +153,11 @@ impl Seen {
         matches!(self.info.kind.as_deref(), Some("bridge" | "bond" | "vrf" | "team"))
     }
 
+    /// Whether it has no master, and its kind speaks of one other link at most, in the general attribute.
+    pub fn is_plain(&self) -> bool {
+        self.master.is_none() && matches!(self.info.kind.as_deref(), None | Some("veth" | "vlan" | "dummy"))
+    }
+
     /// The indexes of those that it stands on and belongs to, of its own namespace.
     pub fn refers_to(&self) -> impl Iterator<Item = u32> + use<> {
         self.stands_on.filter(|_| self.nsid.is_none()).into_iter().chain(self.master)

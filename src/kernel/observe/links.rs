@@ -1,18 +1,23 @@
 //! Reading the table of links, and single ones.
 //!
+//! Each datagram of a table is read under the lock that all changes of links wait for (`rtnl_lock()`), and the table of two hundred
+//! links is ten of them. Links that are asked for by their names take it once, and less of it.
+//!
 //! Theory: the kernel says of a table whether it changed while it was read (`NLM_F_DUMP_INTR`). The host's changes all the
 //! time where many namespaces start at once. It is not read again as long as the links that are spoken of are certain: they
 //! are asked about one by one, and of the others only their names matter, for what a link stands on and belongs to.
 
 use super::super::error::Error;
-use super::super::request;
+use super::super::request::{self, Request};
 use super::super::session::Session;
-use super::super::{Kernel, wait};
+use super::super::{Kernel, batch, wait};
 use super::link::{self, Seen};
 use crate::model::{LinkName, Netns};
 use nix::errno::Errno;
-use std::collections::{BTreeSet, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 
+/// How many links may stand on one another that are asked about one by one: a VLAN in a VLAN on a pair is four.
+const STOREYS: usize = 8;
 /// How often a table is read that leaves the links in doubt that are spoken of, before nothing but a steady one will do.
 const ATTEMPTS: usize = 3;
 
@@ -60,6 +65,29 @@ pub(super) fn read(session: &mut Session, spoken_of: Option<&BTreeSet<LinkName>>
         }
     }
     session.dump(&dump, link::read)
+}
+
+/// The links of those names, and what they stand on; none where that does not tell enough: of a link that has a master or ports, or
+/// of a kind that may speak of others in ways of its own.
+pub(super) fn called(session: &mut Session, names: &BTreeSet<LinkName>) -> Result<Option<Vec<Seen>>, Error> {
+    let mut all: BTreeMap<u32, Seen> = BTreeMap::new();
+    let mut questions: Vec<Request> = names.iter().map(|name| request::link::get(*name)).collect();
+    for _ in 0..STOREYS {
+        for seen in batch::ask_all(session, &questions, link::read)? {
+            let is_steady = all.get(&seen.index).is_none_or(|before| before.name == seen.name);
+            if !is_steady || !seen.is_plain() {
+                return Ok(None);
+            }
+            all.insert(seen.index, seen);
+        }
+        let unknown = all.values().flat_map(Seen::refers_to).filter(|index| !all.contains_key(index));
+        let unknown: BTreeSet<u32> = unknown.collect();
+        if unknown.is_empty() {
+            return Ok(Some(all.into_values().collect()));
+        }
+        questions = unknown.into_iter().map(request::link::get_by_index).collect();
+    }
+    Ok(None)
 }
 
 /// Whether nothing that was missed, or read twice, can matter to the links of those names.

@@ -1,9 +1,12 @@
 //! [`Kernel::observe`]: what namespaces hold, as a [`State`].
 //!
 //! Theory: for each namespace a dump of the links, the addresses, the routes of both families and the rules; each row is
-//! read by a checked view straight into the model, because a host may have very many routes. What the kernel makes by
-//! itself is left out (see the modules of each table), as a [`State`] has only what somebody decided. At last the
-//! places of links that links stand on are worked out across the namespaces that were looked at, by the numbers that
+//! read by a checked view straight into the model, because a host may have very many routes. Of the host, which may have very many
+//! links too, only those may be asked for that are named; all of them where that turns out not to be enough, which shows in what
+//! was read: a link that is a port or has ports, something inside or a route that refers to a link that was not named.
+//!
+//! What the kernel makes by itself is left out (see the modules of each table), as a [`State`] has only what somebody decided. At
+//! last the places of links that links stand on are worked out across the namespaces that were looked at, by the numbers that
 //! namespaces have for each other (`RTM_GETNSID`).
 //!
 //! Must not know: what is desired, what will be done about it.
@@ -20,9 +23,9 @@ use super::request;
 use super::sysctl;
 use super::{Kernel, Opened};
 use crate::model::{LinkName, Netns, NetnsState, Place, State, Sysctl};
-use netlink_packet_route::AddressFamily;
 use nix::errno::Errno;
 use serde::{Deserialize, Serialize};
+use std::cell::Cell;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::os::fd::AsFd;
 
@@ -36,6 +39,21 @@ pub struct Wanted {
     /// The links of the host that are spoken of. Only their routes are looked at, as a host may have a million; of other links
     /// something may be missed while they change. `None`: all of them.
     pub host_links: Option<BTreeSet<LinkName>>,
+    /// The links of the host that are looked at besides those. Where they, what they stand on and what they are tied to are all
+    /// that matters, no other link is seen: a host may have thousands. `None`: all of them.
+    #[serde(default)]
+    pub host_names: Option<BTreeSet<LinkName>>,
+}
+
+impl Wanted {
+    /// How many links are asked about by name. From about here on, one look at a whole table costs less.
+    const FEW: usize = 32;
+
+    /// What links of the host are to be asked about by name; none where a look at all of them is wanted.
+    fn names(&self) -> Option<BTreeSet<LinkName>> {
+        let names = self.host_links.as_ref()? | self.host_names.as_ref()?;
+        Some(names).filter(|names| names.len() <= Self::FEW)
+    }
 }
 
 /// What was seen.
@@ -55,20 +73,38 @@ struct Look {
     names: HashMap<u32, LinkName>,
     state: NetnsState,
     unmodelled: usize,
+    /// Whether routes go by links that were not seen, too.
+    strange_hops: bool,
 }
 
 impl Kernel {
     /// Looks at namespaces.
     pub fn observe(&mut self, wanted: &Wanted) -> Result<Observed, Error> {
         self.refresh();
+        if let Some(names) = wanted.names()
+            && let (observed, true) = self.look(wanted, Some(&names))?
+        {
+            return Ok(observed);
+        }
+        Ok(self.look(wanted, None)?.0)
+    }
+
+    /// Looks at the host's links of these names, or at all, and says whether that was enough.
+    fn look(&mut self, wanted: &Wanted, names: Option<&BTreeSet<LinkName>>) -> Result<(Observed, bool), Error> {
         let mut looks = BTreeMap::new();
         for netns in &wanted.netns {
             let opened = match self.opened(netns) {
                 Err(Error::NoNetns(_)) => continue,
                 other => other?,
             };
-            let spoken_of = wanted.host_links.as_ref().filter(|_| *netns == Netns::Host);
-            let mut look = Look::at(opened, spoken_of)?;
+            let is_host = *netns == Netns::Host;
+            let spoken_of = wanted.host_links.as_ref().filter(|_| is_host);
+            let seen = match names.filter(|_| is_host) {
+                Some(names) => links::called(&mut opened.session, names)?,
+                None => Some(links::read(&mut opened.session, spoken_of)?),
+            };
+            let Some(seen) = seen else { return Ok((Observed::default(), false)) };
+            let mut look = Look::at(opened, seen, spoken_of)?;
             if let Some(keys) = wanted.sysctls.get(netns) {
                 look.state.sysctls = sysctl::read(&opened.namespace, keys)?;
             }
@@ -77,28 +113,33 @@ impl Kernel {
         self.join(looks)
     }
 
-    /// Puts the namespaces together: kinds with the places that links are tied to.
-    fn join(&mut self, mut looks: BTreeMap<Netns, Look>) -> Result<Observed, Error> {
+    /// Puts the namespaces together: kinds with the places that links are tied to. Says whether all of these are known that are in
+    /// a namespace that was looked at.
+    fn join(&mut self, mut looks: BTreeMap<Netns, Look>) -> Result<(Observed, bool), Error> {
         let names: BTreeMap<Netns, HashMap<u32, LinkName>> =
             looks.iter_mut().map(|(netns, look)| (netns.clone(), std::mem::take(&mut look.names))).collect();
         let mut observed = Observed::default();
+        let known = Cell::new(true);
         for (netns, mut look) in looks {
             let reaches_out = look.seen.iter().any(link::Seen::reaches_out);
             let numbers = if reaches_out { self.numbers(&netns, names.keys())? } else { HashMap::new() };
             for seen in look.seen {
                 let kind = seen.kind(|nsid, index| {
                     let at = nsid.map_or(Some(&netns), |nsid| numbers.get(&nsid))?;
-                    Some(Place::new(at.clone(), *names.get(at)?.get(&index)?))
+                    let name = names.get(at)?.get(&index);
+                    known.set(known.get() && (name.is_some() || index == 0));
+                    Some(Place::new(at.clone(), *name?))
                 });
                 observed.indexes.insert(Place::new(netns.clone(), seen.name), seen.index);
                 if let Some(link) = look.state.links.get_mut(&seen.name) {
                     link.kind = Some(kind);
                 }
             }
+            known.set(known.get() && !look.strange_hops);
             observed.unmodelled += look.unmodelled;
             observed.state.netns.insert(netns, look.state);
         }
-        Ok(observed)
+        Ok((observed, known.get()))
     }
 
     /// The numbers that `netns` has for others.
@@ -122,10 +163,10 @@ impl Kernel {
 }
 
 impl Look {
-    fn at(opened: &mut Opened, spoken_of: Option<&BTreeSet<LinkName>>) -> Result<Self, Error> {
-        let seen = links::read(&mut opened.session, spoken_of)?;
+    /// Reads what belongs to the links that were `seen`; only routes of those that are `spoken_of`, if any are named.
+    fn at(opened: &mut Opened, seen: Vec<link::Seen>, spoken_of: Option<&BTreeSet<LinkName>>) -> Result<Self, Error> {
         let names: HashMap<u32, LinkName> = seen.iter().map(|seen| (seen.index, seen.name)).collect();
-        let mut look = Look { seen, names, state: NetnsState::default(), unmodelled: 0 };
+        let mut look = Look { seen, names, state: NetnsState::default(), unmodelled: 0, strange_hops: false };
         for seen in &look.seen {
             let mut link = seen.link.clone();
             link.master = seen.master(&look.names);
@@ -169,16 +210,18 @@ impl Look {
     }
 
     fn addresses(&mut self, opened: &mut Opened) -> Result<(), Error> {
-        let request = request::address::dump(AddressFamily::Unspec);
         let (names, links) = (&self.names, &self.state.links);
-        let rows = opened.session.dump(&request, |payload| {
-            let seen = address::read(payload)?;
-            let name = *names.get(&seen.index)?;
-            let mac = links.get(&name).and_then(|link| link.mac.as_ref());
-            Some((name, seen.model(name.as_str(), mac)?))
-        })?;
-        for (name, address) in rows {
-            self.state.addresses.entry(name).or_default().push(address);
+        // Both families at once would be asked for under the lock that everybody who changes something waits for.
+        for (number, family) in route::FAMILIES {
+            let dump = opened.session.dump(&request::address::dump(family), |payload| {
+                let seen = address::read(payload).filter(|seen| seen.is_of(number))?;
+                let name = *names.get(&seen.index)?;
+                let mac = links.get(&name).and_then(|link| link.mac.as_ref());
+                Some((name, seen.model(name.as_str(), mac)?))
+            });
+            for (name, address) in absent_family(dump)? {
+                self.state.addresses.entry(name).or_default().push(address);
+            }
         }
         Ok(())
     }
@@ -200,6 +243,10 @@ impl Look {
                         route::Seen::Route(route) => self.state.routes.push(route),
                         route::Seen::Routes(routes) => self.state.routes.extend(routes),
                         route::Seen::Unmodelled => self.unmodelled += 1,
+                        route::Seen::Strange => {
+                            self.unmodelled += 1;
+                            self.strange_hops = true;
+                        }
                     }
                 }
             }

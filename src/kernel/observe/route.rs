@@ -41,6 +41,8 @@ pub(super) enum Seen {
     Routes(Vec<Route>),
     /// One that the model has no words for.
     Unmodelled,
+    /// One that goes by a link whose name is not known.
+    Strange,
 }
 
 /// A next hop.
@@ -90,12 +92,17 @@ pub(super) fn read(payload: &[u8], family: u8, names: &HashMap<u32, LinkName>, o
         let (via, onlink, scope) = (hop.via, hop.onlink, Scope(scope));
         Some(Route { to, via, link, src, metric, table, kind, scope, onlink, protocol })
     };
+    let is_strange = |hop: &Hop| hop.index != 0 && !names.contains_key(&hop.index);
     match hops {
+        None if is_strange(&hop) => Some(Seen::Strange),
         None => Some(route(&hop).map_or(Seen::Unmodelled, Seen::Route)),
         Some(hops) => {
             let hops = read_hops(hops);
             if only.is_some_and(|index| hops.iter().all(|hop| hop.index != index)) {
                 return None;
+            }
+            if hops.iter().any(is_strange) {
+                return Some(Seen::Strange);
             }
             let routes = if family == INET6 { hops.iter().map(route).collect() } else { None };
             Some(routes.map_or(Seen::Unmodelled, Seen::Routes))

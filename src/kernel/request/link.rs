@@ -109,13 +109,15 @@ pub(in crate::kernel) fn set_group(name: LinkName, group: u32) -> Request {
     set(named(name).link_group(group))
 }
 
+/// Moves a link to the namespace that is open as `to`.
+pub(in crate::kernel) fn move_to(name: LinkName, to: BorrowedFd<'_>) -> Request {
+    Request::new(Message::SetLink(named(name).setns_by_fd(to.as_raw_fd()).build()), 0)
+}
+
 /// Moves the link `index` to the namespace that is open as `to`, and gives it a new name there.
-pub(in crate::kernel) fn move_to(index: u32, to: BorrowedFd<'_>, name: Option<LinkName>) -> Request {
-    let mut message = LinkUnspec::new_with_index(index).setns_by_fd(to.as_raw_fd());
-    if let Some(name) = name {
-        message = message.name(name.as_str());
-    }
-    Request::new(Message::SetLink(message.build()), 0)
+pub(in crate::kernel) fn move_as(index: u32, to: BorrowedFd<'_>, name: LinkName) -> Request {
+    let message = LinkUnspec::new_with_index(index).setns_by_fd(to.as_raw_fd());
+    Request::new(Message::SetLink(message.name(name.as_str()).build()), 0)
 }
 
 /// Takes a link up or down.
@@ -159,6 +161,12 @@ pub(in crate::kernel) fn delete_altname(name: LinkName, altname: &str) -> Reques
 /// Asks for one link.
 pub(in crate::kernel) fn get(name: LinkName) -> Request {
     Request::new(Message::GetLink(named(name).append_extra_attribute(without_statistics()).build()), 0)
+}
+
+/// Asks for the link of an index.
+pub(in crate::kernel) fn get_by_index(index: u32) -> Request {
+    let message = LinkUnspec::new_with_index(index).append_extra_attribute(without_statistics());
+    Request::new(Message::GetLink(message.build()), 0)
 }
 
 /// Asks for the link that has a name, be it an alternative one.
