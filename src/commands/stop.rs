@@ -3,7 +3,7 @@
 use super::look::{is_ours, look, refuse_foreign};
 use super::pairs::Pairs;
 use super::{host, shared};
-use crate::apply::{Failed, apply_all};
+use crate::apply::Failed;
 use crate::kernel::{Kernel, netns};
 use crate::model::NetnsName;
 use crate::plan::{Op, teardown};
@@ -14,6 +14,7 @@ use crate::system::record::{self, Progress, Record};
 use anyhow::{Result, bail};
 use nix::errno::Errno;
 use std::path::Path;
+use std::time::Instant;
 
 /// Gives everything back and deletes the namespace. What is not there is no mistake.
 pub fn stop(root: &Path, name: &NetnsName) -> Result<()> {
@@ -47,7 +48,9 @@ pub(super) fn stop_locked(name: &NetnsName, record: &Record) -> Result<()> {
     let (mut failures, mut pairs) = (Vec::new(), Pairs::default());
     if let Some(owned) = record.owned(name, None)? {
         let _settings = host::lock(None, Some(&owned))?;
+        let before = Instant::now();
         let current = look(&mut kernel, name, Some(&record), Some(&owned), None)?;
+        let looked = before.elapsed();
         let mut plan = teardown(current.state.clone(), &owned);
         plan.ops.retain(|op| !matches!(op, Op::DeleteNetns(_)));
         plan.spare(&shared::desires(&shared::others(name, Some(&record), None)));
@@ -55,7 +58,7 @@ pub(super) fn stop_locked(name: &NetnsName, record: &Record) -> Result<()> {
         plan.notes.iter().for_each(|note| log::warn!("{note}"));
         let done = report::summary(&plan);
         pairs = Pairs::take_from(&mut plan, &mut kernel, name, &current);
-        failures = apply_all(&mut kernel, About::Netns(name), &plan);
+        failures = pairs.apply_beside(&mut kernel, name, plan, looked);
         journal::tell(About::Netns(name), Event::Down, "stop", format_args!("{name} is down: {done}"));
     }
     // The user's commands may fail, as they may with ifdown; they leave nothing of ours behind.

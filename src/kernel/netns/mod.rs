@@ -12,7 +12,7 @@
 
 mod processes;
 
-pub use processes::{Process, of_process, pids};
+pub use processes::{Process, is_inhabited, of_process, pids};
 
 use super::error::Error;
 use crate::model::{Netns, NetnsName};

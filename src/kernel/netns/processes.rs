@@ -19,15 +19,22 @@ pub struct Process {
 
 /// The processes whose namespace it is, by number.
 pub fn pids(namespace: &Namespace) -> Result<Vec<Process>, Error> {
-    let entries = fs::read_dir("/proc").map_err(|e| Error::io("read /proc", &e))?;
-    let numbers = entries.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse::<u32>().ok());
-    let inside = |pid: &u32| {
-        fs::metadata(format!("/proc/{pid}/ns/net")).is_ok_and(|m| Identity::from(&m) == namespace.identity())
-    };
     let unit = |pid: u32| unit_of(&fs::read_to_string(format!("/proc/{pid}/cgroup")).unwrap_or_default());
-    let mut found: Vec<Process> = numbers.filter(inside).map(|pid| Process { pid, unit: unit(pid) }).collect();
+    let mut found: Vec<Process> =
+        inhabitants(namespace.identity())?.map(|pid| Process { pid, unit: unit(pid) }).collect();
     found.sort();
     Ok(found)
+}
+
+/// Whether a process is in a namespace, whose name may be gone.
+pub fn is_inhabited(namespace: Identity) -> Result<bool, Error> {
+    Ok(inhabitants(namespace)?.next().is_some())
+}
+
+fn inhabitants(namespace: Identity) -> Result<impl Iterator<Item = u32>, Error> {
+    let entries = fs::read_dir("/proc").map_err(|e| Error::io("read /proc", &e))?;
+    let numbers = entries.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse::<u32>().ok());
+    Ok(numbers.filter(move |pid| of_process(*pid) == Some(namespace)))
 }
 
 /// The network namespace of a process; none when it has ended.
