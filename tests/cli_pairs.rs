@@ -1,4 +1,4 @@
-//! Pairs go with their namespace: whatever holds that, a stop leaves nothing on the host.
+//! Pairs go with their namespace or beside a NIC; either way, and whatever holds the namespace, a stop leaves nothing on the host.
 
 mod common;
 
@@ -7,7 +7,7 @@ use std::fs::File;
 use std::path::Path;
 use std::process::{Command, Output};
 
-/// A namespace with a pair, and with the NIC `eth0` if that is said; all are up. The pair goes with the namespace, or beside the NIC.
+/// A namespace with a pair, and with the NIC `eth0` if `nic` says so; all are up. Where no NIC goes back, the pair goes with the namespace.
 fn up(nic: &str, test: impl FnOnce() + Send) {
     in_world(|| {
         own_etc();

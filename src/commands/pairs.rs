@@ -89,7 +89,7 @@ impl Pairs {
             let deleting = std::thread::Builder::new().name("delete".to_owned()).spawn_scoped(scope, delete);
             if deleting.is_ok() {
                 self.ops.clear();
-                Kernel::new().await_absence(&indexes, HEAD_START);
+                kernel.await_absence(&indexes, HEAD_START);
             }
             failures.extend(apply::apply_all(kernel, About::Netns(name), &rest));
             let deleted = deleting.map(|thread| thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)));
